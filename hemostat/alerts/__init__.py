@@ -1,0 +1,1 @@
+"""The state of alerts that other systems send: dedup, lifetime, and each one's fate."""

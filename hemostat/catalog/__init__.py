@@ -1,0 +1,1 @@
+"""What there is: environments, services and who owns them."""

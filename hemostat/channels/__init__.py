@@ -1,0 +1,1 @@
+"""Ways to reach people: contact methods, and one folder per channel."""

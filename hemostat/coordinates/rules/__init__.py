@@ -1,0 +1,1 @@
+"""Pure rules of coordinates: building, classifying, encoding and decoding them."""

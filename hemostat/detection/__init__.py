@@ -1,0 +1,1 @@
+"""Turning figures into signals: what fell, against its own recent past."""

@@ -1,0 +1,19 @@
+"""Diagnoses kept for the incidents they belong to."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Diagnosis(models.Model):
+    """An answer as it was given; a newer one is a new row."""
+
+    environment = models.CharField(max_length=64)
+    at = models.DateTimeField()
+    onset_at = models.DateTimeField(null=True, blank=True)
+    verdict = models.CharField(max_length=20)
+    top_coordinate = models.CharField(max_length=80, blank=True, default="")
+    answer = models.JSONField(help_text="diagnosis.rules.answer.Answer as JSON")
+
+    def __str__(self) -> str:
+        return f"{self.verdict} {self.at:%H:%M:%S}"

@@ -1,0 +1,36 @@
+"""What an event is made of: who acted, and what it is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A thing named in an event: its kind, its id and what it was called then. Never a foreign key."""
+
+    kind: str
+    id: str
+    label: str
+
+    def as_json(self) -> dict[str, str]:
+        """The stored form."""
+        return {"kind": self.kind, "id": self.id, "label": self.label}
+
+
+SYSTEM = Ref("system", "hemostat", "Hemostat")
+CONSOLE = Ref("console", "console", "console")
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """An event as it is read: a code, its parameters, who did it, and what it is about."""
+
+    id: str
+    at: datetime
+    kind: str
+    actor: Ref
+    subjects: tuple[Ref, ...]
+    params: dict[str, Any]

@@ -1,0 +1,1 @@
+"""Pure rules of incidents: states, severity, stages."""

@@ -1,0 +1,1 @@
+"""Pure rules of paging: what happens next, and why."""

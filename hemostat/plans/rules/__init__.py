@@ -1,0 +1,1 @@
+"""Pure rules of plans: states of a run, what comes next, which plan leads."""

@@ -1,0 +1,19 @@
+"""The last app: when it is ready, all rooms are, and the flow of events is installed."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class SiteConfig(AppConfig):
+    """Joins the rooms at start-up."""
+
+    name = "hemostat.site"
+    label = "site"
+
+    def ready(self) -> None:
+        from hemostat.events import registry
+        from hemostat.site import flow, texts
+
+        registry.install(flow.FLOW)
+        texts.register_all()

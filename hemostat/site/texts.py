@@ -1,0 +1,17 @@
+"""Registers the sentences of all rooms."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from django.apps import apps
+from django.utils.module_loading import module_has_submodule
+
+from hemostat.base import texts
+
+
+def register_all() -> None:
+    """Import `texts.py` of every room that has one and register its `TEXTS`."""
+    for app in apps.get_app_configs():
+        if app.name.startswith("hemostat.") and module_has_submodule(app.module, "texts") and app.label not in {"base", "site"}:  # type: ignore[arg-type]
+            texts.register(import_module(f"{app.name}.texts").TEXTS)

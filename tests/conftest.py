@@ -1,0 +1,39 @@
+"""What every test stands on: a real PostgreSQL of its own, and no sockets but its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_DATA = Path(tempfile.mkdtemp(prefix="hemostat-test-"))
+_DATA.chmod(0o755)
+os.environ["HEMOSTAT_DATA_DIR"] = str(_DATA)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Path]:
+    """The socket folder of a PostgreSQL server started for this test session."""
+    from hemostat.site.postgres import Cluster
+
+    cluster = Cluster(_DATA / "pg", _DATA / "run", {"fsync": "off", "full_page_writes": "off"})
+    process = cluster.start()
+    yield cluster.socket_dir
+    process.send_signal(signal.SIGINT)
+    process.wait(30)
+    shutil.rmtree(_DATA, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(postgres: Path, django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Point Django at the server of this session."""
+    from django.db import connections
+
+    for settings in (connections["default"].settings_dict, connections.settings["default"]):
+        settings.update(HOST=str(postgres), USER="postgres", NAME="hemostat", PASSWORD="", PORT="")
+        settings["OPTIONS"] = {}
