@@ -7,7 +7,7 @@ from typing import Literal
 
 from hemostat.site import database
 from hemostat.site.config import config
-from hemostat.site.errors import StorageError
+from hemostat.base.failures import StorageError
 
 Process = Literal["web", "engine", "command"]
 

@@ -1,80 +1,86 @@
-"""Why a process cannot start or a command cannot do its work: what is wrong, what to do, and the exit code.
-
-These are the errors a person at a console meets. Each says in plain sentences what was found and what to do next.
-"""
+"""What is answered when something is wrong: a page in the house style, or a problem for the API."""
 
 from __future__ import annotations
 
-from enum import IntEnum
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+
+from hemostat.base.problems import ProblemError, problem
+from hemostat.people.access import signed_in
+
+API_PREFIX = "/api/"
 
 
-class Exit(IntEnum):
-    """What the exit code of every `hemostat` command means."""
-
-    OK = 0
-    FAILURE = 1
-    """It was tried and did not work; for `doctor`: something needs attention."""
-    USAGE = 2
-    """Wrong arguments, or a setting with a wrong value."""
-    NOT_FOUND = 3
-    """The thing named does not exist."""
-    NOT_ALLOWED = 4
-    """Not signed in, or the role does not allow it."""
-    UNREACHABLE = 5
-    """The database, or the address asked, does not answer."""
-    IN_USE = 6
-    """A port or the data folder is used by another program."""
-    STORAGE = 7
-    """The data folder cannot be written, or its disk is full."""
-    VERSION = 8
-    """The database server is too old, or the schema is newer than this program."""
+def _page(request: HttpRequest, status: HTTPStatus, title: str, sentence: str) -> HttpResponse:
+    if request.path.startswith(API_PREFIX):
+        return problem(ProblemError(status, sentence))
+    user = signed_in(request) if hasattr(request, "user") else None
+    return render(
+        request,
+        "site/error.html",
+        {"status": status.value, "title": title, "sentence": sentence, "reader": user},
+        status=status,
+    )
 
 
-class HemostatError(Exception):
-    """A reason not to go on: `what` happened, what to `do`, and the exit code."""
-
-    code = Exit.FAILURE
-
-    def __init__(self, what: str, do: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.do = do
-
-    def __str__(self) -> str:
-        return f"{self.what}\n{self.do}" if self.do else self.what
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
+    """400: the request itself makes no sense."""
+    return _page(
+        request,
+        HTTPStatus.BAD_REQUEST,
+        _("This request makes no sense here"),
+        _("Nothing was changed. Go back and try again from the page you came from."),
+    )
 
 
-class NotFoundError(HemostatError):
-    """The thing named does not exist."""
-
-    code = Exit.NOT_FOUND
-
-
-class NotAllowedError(HemostatError):
-    """Not signed in, or the role does not allow it."""
-
-    code = Exit.NOT_ALLOWED
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
+    """403: signed in, but not allowed."""
+    return _page(
+        request,
+        HTTPStatus.FORBIDDEN,
+        _("You may not do this"),
+        _("Nothing was changed. An owner can give you a role that may."),
+    )
 
 
-class UnreachableError(HemostatError):
-    """The database or an address does not answer."""
-
-    code = Exit.UNREACHABLE
-
-
-class InUseError(HemostatError):
-    """A port or the data folder is used by another program."""
-
-    code = Exit.IN_USE
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
+    """404: no such page."""
+    return _page(
+        request,
+        HTTPStatus.NOT_FOUND,
+        _("There is nothing at this address"),
+        _("It may have been mistyped, or what was here is gone."),
+    )
 
 
-class StorageError(HemostatError):
-    """The data folder cannot be written, or its disk is full."""
+def too_many(request: HttpRequest) -> HttpResponse:
+    """429: too many tries to sign in."""
+    return _page(
+        request,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        _("Too many tries"),
+        _("Wait a minute, then try again. The link in a message still acknowledges without signing in."),
+    )
 
-    code = Exit.STORAGE
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
+    """403: the form was opened before signing in again, or cookies are off."""
+    return _page(
+        request,
+        HTTPStatus.FORBIDDEN,
+        _("This form has grown old"),
+        _("Nothing was changed. Go back, load the page again and repeat it; cookies must be allowed."),
+    )
 
 
-class VersionError(HemostatError):
-    """The server is too old, or the schema is newer than this program."""
-
-    code = Exit.VERSION
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500: our fault. Asks nothing of the database, the session or the request, which may be what failed."""
+    sentence = _("It has been written to the log. What was saved before is kept; try again in a moment.")
+    if request.path.startswith(API_PREFIX):
+        return problem(ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, sentence))
+    context = {"status": 500, "title": _("Something failed on our side"), "sentence": sentence, "reader": None}
+    return HttpResponse(render_to_string("site/error.html", context), status=HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 
-from hemostat.site.errors import HemostatError, InUseError
+from hemostat.base.failures import HemostatError, InUseError
 
 
 def take_port(host: str, port: int, *, setting: str) -> socket.socket:

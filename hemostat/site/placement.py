@@ -16,7 +16,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hemostat.site.errors import HemostatError, StorageError
+from hemostat.base.failures import HemostatError, StorageError
 
 SOCKET_PATH_LIMIT = 103
 """Longest path of a Unix socket, bytes: 107 on Linux, 103 on macOS."""

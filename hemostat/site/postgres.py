@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hemostat.site.errors import HemostatError, StorageError, VersionError
+from hemostat.base.failures import HemostatError, StorageError, VersionError
 from hemostat.site.placement import Account, make_private, run_as, server_account
 
 SETTINGS = {

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 
-from hemostat.site.errors import HemostatError, UnreachableError, VersionError
+from hemostat.base.failures import HemostatError, UnreachableError, VersionError
 
 Migration = tuple[str, str]
 """Label of the app, name of the migration."""

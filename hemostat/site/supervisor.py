@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hemostat.site import readiness
-from hemostat.site.errors import Exit, HemostatError
+from hemostat.base.failures import Exit, HemostatError
 from hemostat.site.postgres import die_with_parent
 
 FIRST_DELAY_S = 0.25

@@ -21,7 +21,7 @@ from typing import IO
 from hemostat import __version__
 from hemostat.site import database, keys, schema
 from hemostat.site.config import Config, config
-from hemostat.site.errors import Exit, HemostatError, InUseError, StorageError
+from hemostat.base.failures import Exit, HemostatError, InUseError, StorageError
 from hemostat.site.listen import is_served, take_port
 from hemostat.site.placement import place
 from hemostat.site.postgres import Cluster, check_space

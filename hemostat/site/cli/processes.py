@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from hemostat import __version__
-from hemostat.site.cli.output import Exit, Json, emit
-from hemostat.site.errors import HemostatError
+from hemostat.base.console import Json, emit
+from hemostat.base.failures import Exit, HemostatError
 
 # Each command imports what it runs only when it runs: `intake` must never import Django, and help must be quick.
 

@@ -1,4 +1,7 @@
-"""What commands print: people get tables and sentences, programs get JSON; and the exit codes of both."""
+"""What commands print: people get tables and sentences, programs get JSON. And the errors that end a command.
+
+Every room's `cli.py` uses this, and nothing else, for its output.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hemostat.site.django import django_setup, require_database
-from hemostat.site.errors import (
+from hemostat.base.failures import (
     Exit,
     HemostatError,
     InUseError,
@@ -21,8 +23,10 @@ from hemostat.site.errors import (
     NotFoundError,
     StorageError,
     UnreachableError,
+    UsageError,
     VersionError,
 )
+from hemostat.base.refusals import RefusedError
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
 """The option that every command has: `def list(json: Json = False) -> None`."""
@@ -81,11 +85,11 @@ __all__ = [
     "Json",
     "NotAllowedError",
     "NotFoundError",
+    "RefusedError",
     "StorageError",
     "Table",
     "UnreachableError",
+    "UsageError",
     "VersionError",
-    "django_setup",
     "emit",
-    "require_database",
 ]
