@@ -56,6 +56,7 @@ class ValueRefusedError(ValueError):
     def __init__(self, name: str, why: str) -> None:
         super().__init__(f"{{{name}}}: {why}")
         self.name = name
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
