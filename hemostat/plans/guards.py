@@ -44,9 +44,7 @@ def first_refusal(
     return None
 
 
-def _refusal(
-    run: Run, stamped: Snapshot, guard: Guard, filling: Filling, printer: Printer, stop: Stop
-) -> Text | None:
+def _refusal(run: Run, stamped: Snapshot, guard: Guard, filling: Filling, printer: Printer, stop: Stop) -> Text | None:
     if isinstance(guard, KpiGuard):
         return _kpi_refusal(run, stamped)
     if isinstance(guard, CauseGuard):

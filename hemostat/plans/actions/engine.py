@@ -1,6 +1,7 @@
 """What the engine writes while a run goes on. Each function is one transaction and needs the run's lease.
 
-A worker whose lease was lost, because it was too slow or the run was stopped, gets `LeaseLostError` and changes nothing.
+A worker whose lease was lost, because it was too slow or the run was stopped, gets `LeaseLostError` and changes
+nothing.
 """
 
 from __future__ import annotations
@@ -163,7 +164,9 @@ def count_failed_try(claimed: Run, error: str) -> None:
     with transaction.atomic():
         run = due.hold(claimed)
         if due.fail(run, now=clock.now(), error=error):
-            progress.conclude(progress.locked(run.pk), RunState.FAILED, Text("plans.engine_error", {"error": error[:200]}))
+            progress.conclude(
+                progress.locked(run.pk), RunState.FAILED, Text("plans.engine_error", {"error": error[:200]})
+            )
 
 
 def give_up_waiting(now: datetime) -> int:

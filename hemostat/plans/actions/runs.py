@@ -180,5 +180,3 @@ def decide_unknown(run_id: int, *, user: User, happened: bool) -> bool:
                 actor=actor,
             )
         return True
-
-

@@ -7,103 +7,212 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('incidents', '0002_number'),
+        ("incidents", "0002_number"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Plan',
+            name="Plan",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=64, unique=True)),
-                ('name', models.CharField(max_length=120)),
-                ('verb', models.CharField(choices=[('restart', 'restart'), ('isolate', 'isolate'), ('downgrade', 'downgrade'), ('rollback', 'rollback'), ('other', 'other')], max_length=20)),
-                ('description', models.TextField(blank=True, default='')),
-                ('touches', models.CharField(blank=True, default='', help_text='what it touches, in a few words', max_length=200)),
-                ('undo', models.CharField(blank=True, default='', help_text='how it is undone; empty: it cannot be', max_length=200)),
-                ('about_s', models.PositiveIntegerField(default=60, help_text='how long it usually takes, seconds')),
-                ('values', models.JSONField(default=dict, help_text='values of its own for its templates')),
-                ('steps', models.JSONField(help_text='list of steps (plans.rules.plan.Step as JSON), secrets only by name')),
-                ('secrets', models.JSONField(default=dict, help_text='name → sealed text')),
-                ('verification', models.JSONField(default=dict, help_text='plans.rules.plan.Verification as JSON')),
-                ('enabled', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slug", models.SlugField(max_length=64, unique=True)),
+                ("name", models.CharField(max_length=120)),
+                (
+                    "verb",
+                    models.CharField(
+                        choices=[
+                            ("restart", "restart"),
+                            ("isolate", "isolate"),
+                            ("downgrade", "downgrade"),
+                            ("rollback", "rollback"),
+                            ("other", "other"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("description", models.TextField(blank=True, default="")),
+                (
+                    "touches",
+                    models.CharField(
+                        blank=True, default="", help_text="what it touches, in a few words", max_length=200
+                    ),
+                ),
+                (
+                    "undo",
+                    models.CharField(
+                        blank=True, default="", help_text="how it is undone; empty: it cannot be", max_length=200
+                    ),
+                ),
+                ("about_s", models.PositiveIntegerField(default=60, help_text="how long it usually takes, seconds")),
+                ("values", models.JSONField(default=dict, help_text="values of its own for its templates")),
+                (
+                    "steps",
+                    models.JSONField(help_text="list of steps (plans.rules.plan.Step as JSON), secrets only by name"),
+                ),
+                ("secrets", models.JSONField(default=dict, help_text="name → sealed text")),
+                ("verification", models.JSONField(default=dict, help_text="plans.rules.plan.Verification as JSON")),
+                ("enabled", models.BooleanField(default=True)),
+                ("created_at", models.DateTimeField()),
+                ("updated_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='PlanAssociation',
+            name="PlanAssociation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('app_id', models.CharField(default='*', max_length=200)),
-                ('operation', models.CharField(default='*', max_length=300)),
-                ('exception_class', models.CharField(default='*', max_length=20)),
-                ('error', models.CharField(default='*', max_length=300)),
-                ('coordinate', models.CharField(blank=True, default='', help_text='exact `link#exception`; empty: by pattern', max_length=80)),
-                ('plan', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='associations', to='plans.plan')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("app_id", models.CharField(default="*", max_length=200)),
+                ("operation", models.CharField(default="*", max_length=300)),
+                ("exception_class", models.CharField(default="*", max_length=20)),
+                ("error", models.CharField(default="*", max_length=300)),
+                (
+                    "coordinate",
+                    models.CharField(
+                        blank=True, default="", help_text="exact `link#exception`; empty: by pattern", max_length=80
+                    ),
+                ),
+                (
+                    "plan",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="associations", to="plans.plan"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Run',
+            name="Run",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('due_at', models.DateTimeField(blank=True, null=True)),
-                ('lease', models.UUIDField(blank=True, editable=False, null=True)),
-                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('last_error', models.TextField(blank=True, default='')),
-                ('parked_at', models.DateTimeField(blank=True, null=True)),
-                ('snapshot', models.JSONField(help_text='plans.rules.snapshot.Snapshot as JSON, secrets sealed')),
-                ('runner', models.CharField(blank=True, default='', help_text='label of the engines that can do what is next; empty: any', max_length=40)),
-                ('state', models.CharField(choices=[('running', 'running'), ('verifying', 'verifying'), ('helped', 'helped'), ('did_not_help', 'did_not_help'), ('failed', 'failed'), ('outcome_unknown', 'outcome_unknown'), ('cancelled', 'cancelled')], default=hemostat.plans.rules.states.RunState['RUNNING'], max_length=20)),
-                ('started_at', models.DateTimeField()),
-                ('steps_done_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('kpi_before', models.FloatField(blank=True, null=True)),
-                ('kpi_after', models.FloatField(blank=True, null=True)),
-                ('reason', models.JSONField(default=dict, help_text='code and parameters of the outcome, or of what is waited for')),
-                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='incidents.incident')),
-                ('plan', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='plans.plan')),
-                ('started_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("due_at", models.DateTimeField(blank=True, null=True)),
+                ("lease", models.UUIDField(blank=True, editable=False, null=True)),
+                ("lease_until", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("last_error", models.TextField(blank=True, default="")),
+                ("parked_at", models.DateTimeField(blank=True, null=True)),
+                ("snapshot", models.JSONField(help_text="plans.rules.snapshot.Snapshot as JSON, secrets sealed")),
+                (
+                    "runner",
+                    models.CharField(
+                        blank=True,
+                        default="",
+                        help_text="label of the engines that can do what is next; empty: any",
+                        max_length=40,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("running", "running"),
+                            ("verifying", "verifying"),
+                            ("helped", "helped"),
+                            ("did_not_help", "did_not_help"),
+                            ("failed", "failed"),
+                            ("outcome_unknown", "outcome_unknown"),
+                            ("cancelled", "cancelled"),
+                        ],
+                        default=hemostat.plans.rules.states.RunState["RUNNING"],
+                        max_length=20,
+                    ),
+                ),
+                ("started_at", models.DateTimeField()),
+                ("steps_done_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("kpi_before", models.FloatField(blank=True, null=True)),
+                ("kpi_after", models.FloatField(blank=True, null=True)),
+                (
+                    "reason",
+                    models.JSONField(
+                        default=dict, help_text="code and parameters of the outcome, or of what is waited for"
+                    ),
+                ),
+                (
+                    "incident",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="runs", to="incidents.incident"
+                    ),
+                ),
+                (
+                    "plan",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="runs", to="plans.plan"
+                    ),
+                ),
+                (
+                    "started_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='RunStep',
+            name="RunStep",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveSmallIntegerField()),
-                ('name', models.CharField(max_length=200)),
-                ('kind', models.CharField(max_length=20)),
-                ('state', models.CharField(choices=[('waiting', 'waiting'), ('checking', 'checking'), ('running', 'running'), ('done', 'done'), ('failed', 'failed'), ('refused', 'refused'), ('unknown', 'unknown'), ('skipped', 'skipped')], default=hemostat.plans.rules.states.StepState['WAITING'], max_length=20)),
-                ('output', models.TextField(blank=True, default='')),
-                ('reason', models.JSONField(default=dict, help_text='code and parameters: how it ended')),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='steps', to='plans.run')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveSmallIntegerField()),
+                ("name", models.CharField(max_length=200)),
+                ("kind", models.CharField(max_length=20)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "waiting"),
+                            ("checking", "checking"),
+                            ("running", "running"),
+                            ("done", "done"),
+                            ("failed", "failed"),
+                            ("refused", "refused"),
+                            ("unknown", "unknown"),
+                            ("skipped", "skipped"),
+                        ],
+                        default=hemostat.plans.rules.states.StepState["WAITING"],
+                        max_length=20,
+                    ),
+                ),
+                ("output", models.TextField(blank=True, default="")),
+                ("reason", models.JSONField(default=dict, help_text="code and parameters: how it ended")),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="steps", to="plans.run"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['position'],
+                "ordering": ["position"],
             },
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(condition=models.Q(('due_at__isnull', False), ('parked_at__isnull', True)), fields=['due_at'], name='run_due'),
+            model_name="run",
+            index=models.Index(
+                condition=models.Q(("due_at__isnull", False), ("parked_at__isnull", True)),
+                fields=["due_at"],
+                name="run_due",
+            ),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(fields=['plan', 'started_at'], name='run_of_plan'),
+            model_name="run",
+            index=models.Index(fields=["plan", "started_at"], name="run_of_plan"),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['outcome_unknown', 'running', 'verifying'])), fields=('incident',), name='one_run_at_a_time'),
+            model_name="run",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["outcome_unknown", "running", "verifying"])),
+                fields=("incident",),
+                name="one_run_at_a_time",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='runstep',
-            constraint=models.UniqueConstraint(fields=('run', 'position'), name='step_position_once'),
+            model_name="runstep",
+            constraint=models.UniqueConstraint(fields=("run", "position"), name="step_position_once"),
         ),
     ]

@@ -22,6 +22,8 @@ FIELD_WEIGHTS: Mapping[str, float] = {"app_id": 0.45, "error": 0.25, "operation"
 """How much each field of an association says; together 1."""
 SPECIFIC, WORKED, FITS, UNDO, RANK = 3.0, 2.0, 1.5, 0.2, 1.0
 """What the parts weigh: an exact match, what worked before, the fitting verb, an undo, and each rank further down."""
+EXACT = 0.7
+"""Specificity from which a plan is called made for exactly this."""
 
 AFTER_CHANGE = (Verb.ROLLBACK, Verb.ISOLATE, Verb.RESTART, Verb.DOWNGRADE)
 FITTING: Mapping[str, tuple[Verb, ...]] = {
@@ -172,20 +174,18 @@ def _ranked(candidate: Candidate, symptoms: Sequence[Symptom]) -> Ranked | None:
         )
         if exact is None:
             continue
-        code = "plans.matches_service" if not symptom.known else "plans.matches_exactly" if exact > 0.7 else "plans.matches"
         told = {"service": symptom.app_id, "error": symptom.error or symptom.exception_class, "rank": symptom.rank}
         record = candidate.record
+        how = "matches_service" if not symptom.known else "matches_exactly" if exact > EXACT else "matches"
         parts = [
-            Part(SPECIFIC * exact - RANK * (symptom.rank - 1), Text(code, told)),
+            Part(SPECIFIC * exact - RANK * (symptom.rank - 1), Text(f"plans.{how}", told)),
             fit(candidate.verb, symptom),
             Part(WORKED * record.expected, Text("plans.worked", {"helped": record.helped, "total": record.total})),
         ]
         if candidate.can_be_undone:
             parts.append(Part(UNDO, Text("plans.can_be_undone")))
         parts.sort(key=lambda part: -part.score)
-        ranked = Ranked(
-            candidate.plan_id, symptom, tuple(parts), candidate.tried in _NOT_AGAIN
-        )
+        ranked = Ranked(candidate.plan_id, symptom, tuple(parts), candidate.tried in _NOT_AGAIN)
         if best is None or ranked.score > best.score:
             best = ranked
     return best

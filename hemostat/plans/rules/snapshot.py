@@ -67,5 +67,3 @@ def values_of(
     if cause:
         found |= {"peer": cause.peer, "error": cause.error, "version": cause.versions[0] if cause.versions else ""}
     return {**own, **{name: value for name, value in found.items() if value}}
-
-
