@@ -29,6 +29,14 @@ class LeaseLostError(RuntimeError):
     """The row was taken by another worker since it was claimed."""
 
 
+class Postponed(Exception):  # noqa: N818 - not an error: the row is simply not ready
+    """Raised by a handler to undo its transaction and be called again at `until`; not counted as a failed try."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(f"postponed until {until:%H:%M:%S}")
+        self.until = until
+
+
 class DueRow(models.Model):
     """A row that something must be done about at `due_at`; null means nothing is due."""
 
@@ -45,9 +53,7 @@ class DueRow(models.Model):
     @staticmethod
     def due_index(name: str) -> models.Index:
         """The partial index that claiming needs; `name` must be unique in the database."""
-        return models.Index(
-            fields=["due_at"], name=name, condition=Q(due_at__isnull=False, parked_at__isnull=True)
-        )
+        return models.Index(fields=["due_at"], name=name, condition=Q(due_at__isnull=False, parked_at__isnull=True))
 
 
 R = TypeVar("R", bound=DueRow)
@@ -122,9 +128,7 @@ def next_due(model: type[DueRow]) -> datetime | None:
     return earliest
 
 
-def work(
-    model: type[R], handle: Callable[[R], None], *, now: Callable[[], datetime], limit: int = 100
-) -> int:
+def work(model: type[R], handle: Callable[[R], None], *, now: Callable[[], datetime], limit: int = 100) -> int:
     """Claim what is due and handle row by row; one bad row never holds up the others. Returns how many were tried.
 
     `handle` runs in a transaction with the row locked, and must `release` and save it. An exception rolls its
@@ -137,6 +141,9 @@ def work(
                 handle(hold(row))
         except LeaseLostError:
             continue
+        except Postponed as postponed:
+            release(row, due_at=postponed.until)
+            row.save(update_fields=list(DUE_FIELDS))
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is kept on the row
             fail(row, now=now(), error=f"{type(error).__name__}: {error}")
     return len(rows)
