@@ -77,11 +77,13 @@ def case(seed: int, plan: Plan = Plan()) -> Case | None:  # noqa: B008 - frozen
     if not plan.healthy:
         taken: set[Service] = set()
         for _ in range(rng.choice(plan.causes)):
-            fault = next((f for _ in range(20) if (f := fault_rules.draw(rng, world, onset, taken))), None)
+            fault = fault_rules.draw(rng, world, onset, taken, plan.rate * plan.fault_s)
             if fault is None:
-                return None
+                break
             faults.append(fault)
             taken.add(fault.service)
+        if not faults:
+            return None
     end = onset + plan.fault_s
     runner = Runner(world, faults, rng)
     load = rng.uniform(0.6, 1.6) if world.hard else 1.0

@@ -12,6 +12,10 @@ NOUNS = (
 ).split()
 
 
+MAX_SPANS = 40
+"""Spans a request makes at most, on average."""
+
+
 @dataclass(eq=False)
 class Step:
     """One call that an operation makes; steps of one `group` run at the same time."""
@@ -125,6 +129,8 @@ def draw(rng: random.Random, shape: Shape) -> World:
         if rng.random() < shape.hidden:
             service.records = False
     for operation in reversed([op for s in services for op in s.operations]):
+        _keep_small(operation, MAX_SPANS)
+    for operation in reversed([op for s in services for op in s.operations]):
         _settle(operation)
     sampling = 0.25 if rng.random() < 0.2 else 1.0
     return World([*services, *stores], entries, hard, sampling)
@@ -171,6 +177,17 @@ def _step(rng: random.Random, callee: Operation, group: int, hard: bool) -> Step
         asynchronous=not store and rng.random() < 0.05,
         by_method_only=hard and rng.random() < 0.3,
     )
+
+
+def spans_of(operation: Operation) -> float:
+    """How many spans a request of `operation` makes, on average."""
+    return 1 + sum(s.probability * (1 + (0 if s.callee.service.is_store else spans_of(s.callee))) for s in operation.steps)
+
+
+def _keep_small(operation: Operation, most: float) -> None:
+    """Leave out calls until a request makes at most `most` spans: real requests touch a part of the graph only."""
+    while len(operation.steps) > 1 and spans_of(operation) > most:
+        operation.steps.remove(max(operation.steps, key=lambda s: spans_of(s.callee)))
 
 
 def _settle(operation: Operation) -> None:
