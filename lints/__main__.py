@@ -17,7 +17,9 @@ def main(root: Path) -> int:
     ]
     for finding in findings:
         sys.stdout.write(f"{finding}\n")
-    sys.stdout.write(f"{len(findings)} findings by the rules of the house.\n" if findings else "The house is in order.\n")
+    sys.stdout.write(
+        f"{len(findings)} findings by the rules of the house.\n" if findings else "The house is in order.\n"
+    )
     return len(findings)
 
 

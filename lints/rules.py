@@ -53,7 +53,7 @@ def find(path: PurePosixPath, source: str) -> list[Finding]:
     return sorted(found, key=lambda finding: (finding.line, finding.rule))
 
 
-# --- writes: through the ORM only in actions.py --------------------------------------------------------------------
+# --- writes: through the ORM only in actions.py ---
 
 DUE_ROWS = PurePosixPath("hemostat/base/due.py")
 """The helper that actions and chores share."""
@@ -83,7 +83,7 @@ def _may_not_write(path: PurePosixPath) -> bool:
     return _product(path) and not written_by_actions
 
 
-# --- time: only from base/clock.py -----------------------------------------------------------------------------------
+# --- time: only from base/clock.py ---
 
 WALL_CLOCKS = {
     "datetime.now", "datetime.utcnow", "datetime.today", "date.today", "timezone.now", "time.time", "time.time_ns",
@@ -107,7 +107,7 @@ def _time(clocks: set[str]) -> Check:
     return check
 
 
-# --- sql: never built from strings ---------------------------------------------------------------------------------------
+# --- sql: never built from strings ---
 
 RUNS_SQL = {"execute", "executemany", "raw", "RawSQL", "RunSQL", "copy", "extra"}
 
@@ -143,16 +143,16 @@ def _is_text(node: ast.expr) -> bool:
     return (isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)) or _is_built(node)
 
 
-# --- hidden: no work behind the reader's back --------------------------------------------------------------------------
+# --- hidden: no work behind the reader's back ---
 
 SIGNALS = ("django.dispatch", "django.db.models.signals", "django.core.signals", "django.contrib.auth.signals")
 
 
 def _hidden(tree: ast.Module) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(SIGNALS):
-            yield node.lineno, "signals hide what follows from what; say it in site/flow.py"
-        elif isinstance(node, ast.Import) and any(alias.name.startswith(SIGNALS) for alias in node.names):
+        if (isinstance(node, ast.ImportFrom) and (node.module or "").startswith(SIGNALS)) or (
+            isinstance(node, ast.Import) and any(alias.name.startswith(SIGNALS) for alias in node.names)
+        ):
             yield node.lineno, "signals hide what follows from what; say it in site/flow.py"
         elif isinstance(node, ast.ClassDef) and any(_is_model(base) for base in node.bases):
             for member in node.body:
@@ -164,7 +164,7 @@ def _is_model(base: ast.expr) -> bool:
     return ".".join(reversed(list(_chain(base)))) in {"models.Model", "Model", "DueRow", "AbstractBaseUser"}
 
 
-# --- ready: at start-up only the site joins the rooms --------------------------------------------------------------------
+# --- ready: at start-up only the site joins the rooms ---
 
 
 def _ready(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -179,7 +179,7 @@ def _is_config(node: ast.ClassDef) -> bool:
     return any("AppConfig" in _chain(base) for base in node.bases)
 
 
-# --- helpers ---------------------------------------------------------------------------------------------------------------
+# --- helpers ---
 
 
 def _calls(tree: ast.Module) -> Iterator[ast.Call]:

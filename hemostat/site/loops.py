@@ -28,6 +28,4 @@ class Loop:
     """How many work at the same time in one process; rows are claimed, so each is done once."""
 
 
-LOOPS: tuple[Loop, ...] = (
-    Loop(name="reactions", work=lambda _now: work_reactions(), due=(Reaction,)),
-)
+LOOPS: tuple[Loop, ...] = (Loop(name="reactions", work=lambda _now: work_reactions(), due=(Reaction,)),)
