@@ -9,6 +9,10 @@ from datetime import datetime
 from hemostat.base.due import DueRow
 from hemostat.events.actions import work_reactions
 from hemostat.events.models import Reaction
+from hemostat.incidents import chores as incidents
+from hemostat.incidents.models import Incident
+from hemostat.plans import chores as plans
+from hemostat.plans.models import Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,4 +32,8 @@ class Loop:
     """How many work at the same time in one process; rows are claimed, so each is done once."""
 
 
-LOOPS: tuple[Loop, ...] = (Loop(name="reactions", work=lambda _now: work_reactions(), due=(Reaction,)),)
+LOOPS: tuple[Loop, ...] = (
+    Loop(name="reactions", work=lambda _now: work_reactions(), due=(Reaction,)),
+    Loop(name="runs", work=plans.work, due=(Run,)),
+    Loop(name="incidents", work=incidents.work, due=(Incident,)),
+)
