@@ -9,8 +9,6 @@ from datetime import datetime
 from hemostat.base.due import DueRow
 from hemostat.events.actions import work_reactions
 from hemostat.events.models import Reaction
-from hemostat.incidents import chores as incidents
-from hemostat.incidents.models import Incident
 from hemostat.plans import chores as plans
 from hemostat.plans.models import Run
 
@@ -35,5 +33,4 @@ class Loop:
 LOOPS: tuple[Loop, ...] = (
     Loop(name="reactions", work=lambda _now: work_reactions(), due=(Reaction,)),
     Loop(name="runs", work=plans.work, due=(Run,)),
-    Loop(name="incidents", work=incidents.work, due=(Incident,)),
 )
