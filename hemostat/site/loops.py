@@ -9,8 +9,6 @@ from datetime import datetime
 from hemostat.base.due import DueRow
 from hemostat.events.actions import work_reactions
 from hemostat.events.models import Reaction
-from hemostat.plans import chores as plans
-from hemostat.plans.models import Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,5 +30,4 @@ class Loop:
 
 LOOPS: tuple[Loop, ...] = (
     Loop(name="reactions", work=lambda _now: work_reactions(), due=(Reaction,)),
-    Loop(name="runs", work=plans.work, due=(Run,)),
 )
