@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from urllib.parse import urlsplit
 
 from django.utils.translation import gettext_lazy as _
@@ -81,7 +82,7 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": django_database(CONFIG)}
+DATABASES = {"default": django_database(CONFIG, pooled=os.environ.get("HEMOSTAT_PROCESS") == "web")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "people.User"

@@ -142,13 +142,13 @@ def when(at: datetime | None, form: str = "time") -> SafeString:
 
 
 @register.simple_tag
-def countdown(at: datetime, late: str = "") -> SafeString:
-    """m:ss until `at`, ticking where there is script; after it `late`, in which 0:00 is replaced by the time over."""
+def countdown(at: datetime, ahead: str = "0:00", late: str = "0:00") -> SafeString:
+    """m:ss until `at` or past it, ticking where there is script; it stands where `ahead` or `late` say 0:00."""
     left = (at - clock.now()).total_seconds()
-    shown = texts.clock_span(left) if left >= 0 or not late else late.replace("0:00", texts.clock_span(left))
     return format_html(
-        '<time data-clock="down" data-at="{}" data-late="{}" datetime="{}" title="{}">{}</time>',
-        int(at.timestamp()), late, at.isoformat(), exact(at), shown,
+        '<time data-clock="down" data-at="{}" data-ahead="{}" data-late="{}" datetime="{}" title="{}">{}</time>',
+        int(at.timestamp()), ahead, late, at.isoformat(), exact(at),
+        (ahead if left >= 0 else late).replace("0:00", texts.clock_span(left)),
     )  # fmt: skip
 
 
@@ -159,6 +159,13 @@ def stopwatch(at: datetime) -> SafeString:
         '<time data-clock="up" data-at="{}" datetime="{}" title="{}">{}</time>',
         int(at.timestamp()), at.isoformat(), exact(at), texts.clock_span((clock.now() - at).total_seconds()),
     )  # fmt: skip
+
+
+@register.simple_tag
+def span_between(begin: datetime, end: datetime) -> str:
+    """How long something took: 34 s, 1:52."""
+    seconds = (end - begin).total_seconds()
+    return texts.duration(seconds).replace(" ", NBSP) if seconds < 100 else texts.clock_span(seconds)
 
 
 @register.simple_tag
