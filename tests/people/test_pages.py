@@ -14,7 +14,9 @@ from hemostat.people.rules import Role
 pytestmark = pytest.mark.django_db
 
 
-def test_the_list_shows_everybody_and_what_they_are(signed_in: Callable[..., Client], person: Callable[..., User]) -> None:
+def test_the_list_shows_everybody_and_what_they_are(
+    signed_in: Callable[..., Client], person: Callable[..., User]
+) -> None:
     client = signed_in()
     shut = person(Role.VIEWER)
     actions.deactivate(shut.pk, actor=queries.ref(shut))
@@ -61,9 +63,7 @@ def test_asking_to_shut_somebody_out_changes_nothing_until_confirmed(
 def test_a_second_person_with_the_same_address_is_refused_with_what_was_typed_kept(
     signed_in: Callable[..., Client],
 ) -> None:
-    answer = signed_in().post(
-        "/settings/people/add/", {"name": "Eve", "email": "OWNER@example.com", "role": "viewer"}
-    )
+    answer = signed_in().post("/settings/people/add/", {"name": "Eve", "email": "OWNER@example.com", "role": "viewer"})
     page = answer.content.decode()
     assert answer.status_code == 422
     assert "There already is somebody" in page

@@ -116,9 +116,7 @@ def test_too_many_wrong_passwords_stop_even_the_right_one_in_every_process(perso
     assert isinstance(caches["default"], DatabaseCache), "counted where all processes see it"
 
 
-def test_somebody_shut_out_cannot_sign_in_and_their_session_ends(
-    client: Client, person: Callable[..., User]
-) -> None:
+def test_somebody_shut_out_cannot_sign_in_and_their_session_ends(client: Client, person: Callable[..., User]) -> None:
     person()
     user = person(Role.VIEWER)
     sign_in(client, user.email)
@@ -148,7 +146,11 @@ def test_nobody_can_sign_up_or_reset_by_mail(client: Client, person: Callable[..
 def test_sign_in_codes_from_setting_up_to_recovery(client: Client, person: Callable[..., User]) -> None:
     user = person()
     sign_in(client, user.email)
-    page = client.get("/accounts/codes/set-up/", follow=True)
+    asked = client.get("/accounts/codes/set-up/", follow=True)
+    assert "Before keys are changed" in asked.content.decode()
+    refused = client.post(asked.redirect_chain[-1][0], {"password": "wrong"})
+    assert "That is not your password." in refused.content.decode()
+    page = client.post(asked.redirect_chain[-1][0], {"password": PASSWORD}, follow=True)
     secret = page.context["form"].secret
     assert "data:image/svg+xml;base64," in page.content.decode()
     wrong = client.post("/accounts/codes/set-up/", {"code": "000000"})
@@ -175,6 +177,8 @@ def test_sign_in_codes_from_setting_up_to_recovery(client: Client, person: Calla
     again.post("/accounts/code/", {"code": recovery})
     assert again.get("/profile/").status_code == 302, "a recovery code is good once"
 
+    asked = fresh.get("/accounts/codes/give-up/", follow=True)
+    fresh.post(asked.redirect_chain[-1][0], {"password": PASSWORD})
     assert fresh.post("/accounts/codes/give-up/", follow=True).status_code == 200
     assert not queries.has_totp(user)
     assert [k for k in kinds(user) if "totp" in k] == ["people.totp_added", "people.totp_removed"]
@@ -200,9 +204,7 @@ def test_a_link_lets_somebody_choose_a_password_once_and_for_three_days(
 ) -> None:
     with clock.using(manual := ManualClock(datetime(2026, 11, 19, 14, 0, tzinfo=UTC))):
         owner = signed_in()
-        answer = owner.post(
-            "/settings/people/add/", {"name": "Bob", "email": "bob@example.com", "role": "responder"}
-        )
+        answer = owner.post("/settings/people/add/", {"name": "Bob", "email": "bob@example.com", "role": "responder"})
         link = answer.context["link"].removeprefix("http://testserver")
         assert "no-store" in answer["Cache-Control"]
         assert client.get(link)["Referrer-Policy"] == "no-referrer"
