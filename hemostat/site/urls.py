@@ -15,5 +15,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
 handler400 = "hemostat.site.error_pages.bad_request"
 handler403 = "hemostat.site.error_pages.forbidden"
 handler404 = "hemostat.site.error_pages.not_found"
-handler429 = "hemostat.site.error_pages.too_many"
 handler500 = "hemostat.site.error_pages.server_error"
