@@ -12,6 +12,7 @@ from hemostat.intake import store
 from hemostat.intake.commit import Command
 from hemostat.intake.readings import SpanReading
 from hemostat.intake.rules import histogram
+from hemostat.intake.rules.attribution import Counter
 from hemostat.intake.rules.buckets import ExceptionRow, SpanRow
 from hemostat.intake.rules.distinct import Distinct
 
@@ -36,6 +37,7 @@ class Group:
     systems: dict[str, System]
     links: dict[str, tuple[list[str], bool]]
     kinds: dict[str, NodeException]
+    counters: dict[tuple[int, str, str], Counter]
     bodies: list[bytes]
 
 
@@ -62,6 +64,7 @@ def evidence(span: SpanReading) -> bytes:
 
 
 def register(group: Group, now: float) -> list[Command]:
+    """The coordinates that were not known, sorted so that two processes never lock each other out."""
     commands = []
     if group.systems:
         codes = sorted(group.systems)
@@ -102,6 +105,7 @@ def _sketch(sketch: Distinct | None) -> bytes:
 
 
 def span_rows(rows: list[SpanRow]) -> list[Command]:
+    """RED rows, to be overwritten."""
     if not rows:
         return []
     keys = [row.key for row in rows]
@@ -129,6 +133,7 @@ def span_rows(rows: list[SpanRow]) -> list[Command]:
 
 
 def exception_rows(rows: list[ExceptionRow]) -> list[Command]:
+    """Rows of folded exceptions, to be overwritten."""
     if not rows:
         return []
     keys = [row.key for row in rows]
@@ -151,6 +156,7 @@ def exception_rows(rows: list[ExceptionRow]) -> list[Command]:
 
 
 def sample_rows(samples: dict[bytes, Sample]) -> list[Command]:
+    """Failing spans with their evidence."""
     if not samples:
         return []
     rows = [samples[key] for key in sorted(samples)]
@@ -175,7 +181,27 @@ def sample_rows(samples: dict[bytes, Sample]) -> list[Command]:
 
 
 def body_rows(bodies: list[bytes], now: float) -> list[Command]:
+    """Hashes of the bodies in this group."""
     if not bodies:
         return []
     slot = store.int2(store.BODY_RING.slot(now))
     return [Command(store.BODIES.name, (slot, store.byteas(sorted(set(bodies))), store.float8(now)))]
+
+
+def counter_rows(counters: dict[tuple[int, str, str], Counter], proc: int) -> list[Command]:
+    """The counters of the attribution, to be overwritten."""
+    if not counters:
+        return []
+    changed = [counters[key] for key in sorted(counters)]
+    return [
+        Command(
+            store.TOKENS.name,
+            (
+                store.int8s(c.bucket_s for c in changed),
+                store.texts(c.environment for c in changed),
+                store.texts(c.key for c in changed),
+                store.int8s(proc for _ in changed),
+                store.texts(orjson.dumps(c.payload).decode() for c in changed),
+            ),
+        )
+    ]

@@ -23,8 +23,9 @@ from hemostat.intake import rows, store
 from hemostat.intake.commit import Command, Rows
 from hemostat.intake.readings import SpanReading
 from hemostat.intake.rows import Group, Sample, evidence
-from hemostat.intake.rules.assembly import Assembly
+from hemostat.intake.rules.attribution import Attribution, Counter
 from hemostat.intake.rules.buckets import Buckets, Caps, ExceptionKey
+from hemostat.intake.rules.paths import Paths
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,9 @@ class TelemetryWork:
         now = clock.now().timestamp()
         self.proc = proc
         self._buckets = Buckets(proc, new_proc, caps)
-        self._assembly = Assembly(now)
+        self._paths = Paths(now)
+        self._attribution = Attribution()
+        self._counters: dict[tuple[int, str, str], Counter] = {}
         self._unsettled: deque[_Unsettled] = deque()
         self._samples: dict[bytes, Sample] = {}
         self._sampled: dict[str, int] = {}
@@ -102,10 +105,11 @@ class TelemetryWork:
     def add(self, spans: Sequence[SpanReading], digest: bytes, answer: bytes) -> None:
         """Count the spans of one body."""
         now = clock.now().timestamp()
-        assembly, buckets = self._assembly, self._buckets
+        paths, buckets = self._paths, self._buckets
+        self._attribution.add(spans, now)
         failing: list[SpanReading] = []
         for span in spans:
-            assembly.add(span)
+            paths.add(span)
             buckets.add(span, now)
             if span.failed:
                 failing.append(span)
@@ -130,7 +134,7 @@ class TelemetryWork:
 
     def _coordinates(self, span: SpanReading) -> tuple[ExceptionKey, bool]:
         """Where and what a failing span is, as far as is known, registered; and whether its path is complete."""
-        path = self._assembly.path(span)
+        path = self._paths.path(span)
         codes = [self._register_system(system) for system in path.systems]
         where = link.code(codes, partial=not path.complete)
         if where not in self._known:
@@ -168,7 +172,9 @@ class TelemetryWork:
         now = clock.now().timestamp()
         while self._unsettled and self._unsettled[0].due <= now:
             self._settle(self._unsettled.popleft(), now)
-        self._assembly.turn(now)
+        for counter in self._attribution.take(now):
+            self._counters[counter.bucket_s, counter.environment, counter.key] = counter
+        self._paths.turn(now)
         self._buckets.forget(now)
         oldest = int((now - REMEMBER_S) // store.BODY_RING.seconds)
         for slot in [slot for slot in self._accepted if slot < oldest]:
@@ -190,7 +196,8 @@ class TelemetryWork:
     @property
     def dirty(self) -> bool:
         """Whether the next commit group has anything to write."""
-        return bool(self._buckets.dirty or self._samples or self._systems or self._links or self._kinds or self._new_bodies)
+        waiting = (self._samples, self._systems, self._links, self._kinds, self._counters, self._new_bodies)
+        return self._buckets.dirty or any(waiting)
 
     # Writing
 
@@ -204,15 +211,25 @@ class TelemetryWork:
     def take(self) -> Sequence[Command]:
         """Everything that changed, as the commands of one transaction."""
         spans, failures = self._buckets.take()
-        group = Group(spans, failures, self._samples, self._systems, self._links, self._kinds, self._new_bodies)
-        self._group = group
-        self._samples, self._systems, self._links, self._kinds, self._new_bodies = {}, {}, {}, {}, []
+        group = self._group = Group(
+            spans=spans,
+            exceptions=failures,
+            samples=self._samples,
+            systems=self._systems,
+            links=self._links,
+            kinds=self._kinds,
+            counters=self._counters,
+            bodies=self._new_bodies,
+        )
+        self._samples, self._systems, self._links, self._kinds, self._counters = {}, {}, {}, {}, {}
+        self._new_bodies = []
         now = clock.now().timestamp()
         return [
             *rows.register(group, now),
             *rows.span_rows(spans),
             *rows.exception_rows(failures),
             *rows.sample_rows(group.samples),
+            *rows.counter_rows(group.counters, self.proc),
             *rows.body_rows(group.bodies, now),
         ]
 
@@ -247,4 +264,5 @@ class TelemetryWork:
         self._systems = {**group.systems, **self._systems}
         self._links = {**group.links, **self._links}
         self._kinds = {**group.kinds, **self._kinds}
+        self._counters = {**group.counters, **self._counters}
         self._new_bodies = group.bodies + self._new_bodies

@@ -1,1 +1,1 @@
-"""Pure rules of the door: limits, redaction, sketches, and the ten-second buckets."""
+"""Pure rules of the door: limits, redaction, ten-second buckets, traces put together, failing requests attributed."""
