@@ -18,7 +18,7 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from hemostat.base import clock
+from hemostat.base import clock, secrets
 from hemostat.base.ids import new_token, token_digest
 from hemostat.base.refusals import RefusedError
 from hemostat.base.texts import duration
@@ -241,8 +241,6 @@ def note_token_use(token: ApiToken) -> None:
 def note_sign_in(user: User) -> None:
     """Record a sign-in that has passed every step."""
     with transaction.atomic():
-        user.last_login = clock.now()
-        user.save(update_fields=["last_login"])
         _happened("people.signed_in", user, queries.ref(user))
 
 
@@ -316,6 +314,20 @@ def redeem_setup_code(typed: str, *, email: str, name: str, password: str, langu
         code.save(update_fields=["used_at"])
         _happened("people.installation_claimed", user, queries.ref(user))
     return user
+
+
+def claim_answer(user: User, *, key: str, request_digest: bytes) -> KeptAnswer:
+    """The row for the answer to `key`, locked; waits while another transaction is at work under the same key."""
+    KeptAnswer.objects.filter(user=user, key=key, created_at__lt=clock.now() - KEPT_ANSWERS_FOR).delete()
+    fresh = KeptAnswer(user=user, key=key, request_digest=request_digest, created_at=clock.now())
+    KeptAnswer.objects.bulk_create([fresh], ignore_conflicts=True)
+    return KeptAnswer.objects.select_for_update().get(user=user, key=key)
+
+
+def keep_answer(kept: KeptAnswer, *, body: str) -> None:
+    """Keep the answer to a request, sealed."""
+    kept.body = secrets.seal(body)
+    kept.save(update_fields=["body"])
 
 
 def forget_kept_answers() -> int:

@@ -8,6 +8,7 @@ import segno
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from hemostat.base import secrets
@@ -52,6 +53,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Whether `password` is that of `user`, who is signed in already; counts as a try to sign in."""
         found = self.authenticate(self.request, email=user.email, password=password)
         return found is not None and found.pk == user.pk
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:  # noqa: ARG002
+        """Back to where it was asked for."""
+        return reverse("people:profile")
 
     def set_password(self, user: User, password: str) -> None:
         """A person changed their own password."""

@@ -89,8 +89,7 @@ class KeptAnswer(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=200)
     request_digest = models.BinaryField(max_length=32)
-    status = models.PositiveSmallIntegerField(default=0)
-    body = models.JSONField(null=True)
+    body = models.TextField(blank=True, default="", help_text="sealed JSON; empty while the work is not done")
     created_at = models.DateTimeField()
 
     class Meta:

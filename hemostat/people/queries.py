@@ -9,6 +9,7 @@ from datetime import datetime
 from allauth.mfa.models import Authenticator
 from django.db.models import Count, Q
 
+from hemostat.base.pagination import Page, cut
 from hemostat.base.ids import TOKEN_PATTERN, token_digest
 from hemostat.events.rules import Ref
 from hemostat.people.models import ApiToken, User
@@ -80,6 +81,13 @@ def people() -> list[PersonView]:
     """Everybody, those who may sign in first, by name."""
     rows = User.objects.annotate(open_tokens=Count("tokens", filter=Q(tokens__revoked_at__isnull=True)))
     return [_person(user) for user in rows.order_by("-is_active", "name", "id")]
+
+
+def people_page(*, cursor: str | None, limit: int) -> Page[PersonView]:
+    """Everybody, newest first, page by page."""
+    open_tokens = Count("tokens", filter=Q(tokens__revoked_at__isnull=True))
+    rows, following = cut(User.objects.annotate(open_tokens=open_tokens), cursor=cursor, limit=limit)
+    return Page([_person(user) for user in rows], following)
 
 
 def person(user_id: int) -> PersonView | None:

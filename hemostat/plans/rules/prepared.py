@@ -74,7 +74,7 @@ def prepare(call: Step | HttpGuard | CommandGuard, filling: Filling) -> Prepared
 
 
 def prepare_all(steps: tuple[Step, ...], filling: Filling) -> None:
-    """Fill everything once without doing any of it, so that a value that cannot stand is found before the first step."""
+    """Fill everything once without doing any of it: a value that cannot stand is found before the first step."""
     for step in steps:
         prepare(step, filling)
         for guard in step.guards:
@@ -87,5 +87,3 @@ def preview(call: Step | HttpGuard | CommandGuard, filling: Filling) -> str:
     hidden = Filling(filling.values, dict.fromkeys(filling.secrets, "•••"))
     ready: Any = prepare(call, hidden)
     return f"{ready.method} {ready.url}" if isinstance(ready, PreparedHttp) else " ".join(ready.argv)
-
-

@@ -129,5 +129,3 @@ def after_end(steps: Sequence[StepState], *, stopped: bool) -> list[StepState]:
     if stopped:
         ended[StepState.RUNNING] = StepState.UNKNOWN
     return [ended.get(state, state) for state in steps]
-
-
