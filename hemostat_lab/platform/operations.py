@@ -111,7 +111,7 @@ class Platform:
         async with deployment.lock:
             if len(deployment.history) < 2:
                 raise NotNowError(
-                    f"{name} runs {deployment.history[-1]}, its first release here: there is none to roll back to"
+                    f"{name} runs {deployment.history[-1]}, its first release here; there is no former one"
                 )
             former = deployment.history[-2]
             done = await self._roll(deployment, former)

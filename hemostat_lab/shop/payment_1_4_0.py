@@ -1,4 +1,4 @@
-"""Payment, release 1.4.0: charges cards. Some are declined; the fraud check does not always answer in time."""
+"""Payment, release 1.4.0: charges cards. Some are declined; the fraud check is not always in time."""
 
 from __future__ import annotations
 
