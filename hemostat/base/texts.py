@@ -1,7 +1,8 @@
 """Sentences as data: events, reasons and explanations store a code and parameters, never text.
 
 Each room registers the sentences of its codes; `render` writes one in the reader's language. Parameters are
-formatted by the template: `{before:pct}`, `{for_s:dur}`, `{users:count}`, `{at:time}`, `{name}`.
+formatted by the template: `{before:pct}`, `{for_s:dur}`, `{users:count}`, `{at:time}`, `{name}`. A parameter may be a
+stored text itself (`Text.as_json`); it is rendered in place.
 """
 
 from __future__ import annotations
@@ -92,6 +93,8 @@ class _Formatter(string.Formatter):
     def format_field(self, value: Any, spec: str) -> str:
         if value == "?" or value is None:
             return "?"
+        if isinstance(value, Mapping) and "code" in value:
+            return render(Text.from_json(value))
         match spec:
             case "pct":
                 return percent(float(value))

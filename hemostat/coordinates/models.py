@@ -1,4 +1,6 @@
-"""The registry of coordinates: what a short code stands for. Rows are written by the intake as it meets them."""
+"""The registry of coordinates: what a short code stands for. Rows are written by the intake as it meets
+them.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ class LinkCoordinate(models.Model):
 
 
 class ExceptionCoordinate(models.Model):
-    """A kind of exception inside a system: class and code, unique inside the system, dedicated to one risk point."""
+    """A kind of exception inside a system: class and code, unique inside the system, dedicated to one risk
+    point.
+    """
 
     code = models.CharField(max_length=32, primary_key=True)
     system = models.CharField(max_length=32, db_index=True, help_text="code of the system coordinate")

@@ -40,8 +40,7 @@ def record(
         params=dict(params or {}),
     )
     Subject.objects.bulk_create(
-        Subject(event=event, kind=ref.kind, ref_id=ref.id, label=ref.label[:200])
-        for ref in dict.fromkeys(subjects)
+        Subject(event=event, kind=ref.kind, ref_id=ref.id, label=ref.label[:200]) for ref in dict.fromkeys(subjects)
     )
     names = registry.reactions_of(kind)
     if names:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from hemostat.base.texts import Text
+
 
 @dataclass(frozen=True, slots=True)
 class Ref:
@@ -34,3 +36,7 @@ class EventRecord:
     actor: Ref
     subjects: tuple[Ref, ...]
     params: dict[str, Any]
+
+    def text(self) -> Text:
+        """The line that this event is on a timeline; its actor is the parameter `actor`."""
+        return Text(self.kind, {"actor": self.actor.label, **self.params})

@@ -32,6 +32,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Key for sessions and stored secrets; empty: made at the first start and kept in the data folder (0600)."""
     allowed_hosts: list[str] = []
     """Further host names by which the pages may be asked for, besides that of `public_url` and this machine's."""
+    trusted_proxies: list[str] = []
+    """Addresses of reverse proxies whose `X-Forwarded-*` headers are believed."""
     smtp_host: str = ""
     smtp_port: int = 587
     smtp_user: str = ""

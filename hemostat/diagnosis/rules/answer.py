@@ -1,4 +1,6 @@
-"""The answer of a diagnosis: ranked causes with what spoke for each, the tree, and what was set aside as noise."""
+"""The answer of a diagnosis: ranked causes with what spoke for each, the tree, and what was set aside as
+noise.
+"""
 
 from __future__ import annotations
 
