@@ -167,8 +167,8 @@ class Layout:
 
     @property
     def store_folder(self) -> Path:
-        """The store's database cluster."""
-        return self.folder / "store"
+        """The store's database cluster, wherever it had to be put."""
+        return (self.folder / "pg").resolve()
 
 
 def _write_private(path: Path, text: str) -> None:

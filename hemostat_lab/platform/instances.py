@@ -115,7 +115,7 @@ class StoreProcess:
         log = self.layout.folder / "logs" / f"{self.name}.log"
         log.parent.mkdir(exist_ok=True)
         with log.open("ab") as output:
-            process: subprocess.Popen[bytes] = subprocess.Popen(  # type: ignore[call-overload]
+            process: subprocess.Popen[bytes] = subprocess.Popen(
                 self.cluster.argv(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -130,7 +130,7 @@ class StoreProcess:
             if time.monotonic() > deadline:
                 raise StartError(f"{self.name} was not ready within {READY_WITHIN_S:.0f} s: {_tail(log)}")
             await asyncio.sleep(0.05)
-        await asyncio.to_thread(database.make_shop, self.layout)
+        await asyncio.to_thread(database.make_shop, self.cluster, self.layout)
 
     async def stop(self) -> None:
         """Shut it down, connections and all."""

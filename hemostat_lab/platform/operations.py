@@ -77,9 +77,7 @@ class Platform:
         while not self._stopping:
             await asyncio.sleep(WATCH_EVERY_S)
             if store_was_running and not self.store.running and not self._store_lock.locked():
-                self._say(
-                    f"{self.store.name} is gone. A database is not started again without being asked to."
-                )
+                self._say(f"{self.store.name} is gone. A database is not started again without being asked to.")
             store_was_running = self.store.running
             for deployment in self.services.values():
                 if not deployment.lock.locked():
@@ -145,9 +143,7 @@ class Platform:
                 raise NotNowError(f"{name} is the last instance of {deployment.name} in rotation")
             instance.isolated = True
             self._write_rotation()
-        return [
-            f"{name} is out of rotation; {', '.join(i.name for i in others)} answers for {deployment.name}."
-        ]
+        return [f"{name} is out of rotation; {', '.join(i.name for i in others)} answers for {deployment.name}."]
 
     async def restore(self, name: str) -> list[str]:
         """Put an isolated instance back into rotation."""

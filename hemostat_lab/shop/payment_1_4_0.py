@@ -29,8 +29,6 @@ def service(shop: Shop) -> Sequence[Route]:
             return refuse(402, "card_declined", "The bank declined the card.")
         if luck < DECLINED_SHARE + NO_FRAUD_CHECK_SHARE:
             raise FraudCheckTimeoutError("the fraud check did not answer within 800 ms")
-        return JSONResponse(
-            {"charge": str(uuid.uuid4()), "amount_cents": order["amount_cents"]}, status_code=201
-        )
+        return JSONResponse({"charge": str(uuid.uuid4()), "amount_cents": order["amount_cents"]}, status_code=201)
 
     return [Route("/charges", charge, methods=["POST"])]
