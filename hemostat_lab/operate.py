@@ -63,7 +63,7 @@ def _states(platform: httpx.Client) -> dict[str, str]:
     states = {status["store"]["name"]: "is running" if status["store"]["running"] else "is stopped"}
     for service in status["services"].values():
         for name, instance in service["instances"].items():
-            states[name] = f"starts {instance['release']}" if instance["running"] else "is stopped"
+            states[name] = f"is {instance['state']} {instance['release']}"
     return states
 
 

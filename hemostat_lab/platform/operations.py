@@ -161,7 +161,7 @@ class Platform:
                     "release": d.history[-1],
                     "former_release": d.history[-2] if len(d.history) > 1 else None,
                     "instances": {
-                        i.name: {"running": i.running, "release": i.release, "in_rotation": not i.isolated}
+                        i.name: {"state": i.state, "release": i.release, "in_rotation": not i.isolated}
                         for i in d.instances
                     },
                 }

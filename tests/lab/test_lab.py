@@ -164,9 +164,7 @@ def test_noise_is_always_there_and_leaves_the_shop_fine(lab: Lab, sink: Sink) ->
     declined = sink.wait_for(lambda s: s.attributes.get("app.error_code") == "card_declined", 60)
     assert declined.attributes["http.response.status_code"] == 402
     assert not declined.failed, "a declined card is business, not a failure of the service"
-    unread = sink.wait_for(
-        lambda s: any("HistoryNotMigrated" in str(e["exception.type"]) for e in s.exceptions), 60
-    )
+    unread = sink.wait_for(lambda s: any("HistoryNotMigrated" in str(e["exception.type"]) for e in s.exceptions), 60)
     assert unread.service == lab.layout.names[Role.ORDERS]
     assert unread.failed
     assert success(lab) > FINE_ABOVE
@@ -176,9 +174,7 @@ def test_a_killed_store_refuses_until_it_is_restarted(lab: Lab, sink: Sink) -> N
     names = lab.layout.names
     sink.clear()
     lab.fault(injector.STORE_REFUSES)
-    refused = sink.wait_for(
-        lambda s: s.attributes.get("server.address") == names[Role.STORE] and bool(s.exceptions)
-    )
+    refused = sink.wait_for(lambda s: s.attributes.get("server.address") == names[Role.STORE] and bool(s.exceptions))
     assert "refused" in str(refused.exceptions[0]["exception.message"])
     assert refused.service == names[Role.ORDERS]
     assert success(lab) < BROKEN_BELOW
@@ -193,9 +189,7 @@ def test_a_bad_release_raises_until_it_is_rolled_back(lab: Lab, sink: Sink) -> N
     payment = lab.layout.names[Role.PAYMENT]
     sink.clear()
     lab.fault(injector.BAD_RELEASE)
-    raised = sink.wait_for(
-        lambda s: s.service == payment and s.resource["service.version"] == "1.4.1" and s.failed
-    )
+    raised = sink.wait_for(lambda s: s.service == payment and s.resource["service.version"] == "1.4.1" and s.failed)
     assert raised.exceptions[0]["exception.type"] == "KeyError"
     assert raised.kind == "SERVER"
     assert success(lab) < BROKEN_BELOW
@@ -225,6 +219,25 @@ def test_a_service_that_dies_is_started_again_on_its_release(lab: Lab) -> None:
 def test_a_single_dead_instance_costs_users_nothing(lab: Lab) -> None:
     lab.operations.restart(lab.layout.names[Role.ORDERS])
     assert success(lab) > FINE_ABOVE
+
+
+def test_an_operator_sees_what_happens_and_a_refusal_is_an_error(lab: Lab) -> None:
+    def operate(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environ = {
+            **os.environ,
+            "SHOP_PLATFORM": lab.layout.operations_url,
+            "SHOP_TOKEN": lab.layout.operations_token_file.read_text(),
+        }
+        command = [sys.executable, "-m", "hemostat_lab.operate", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
+
+    first, second = lab.layout.instances(Role.CHECKOUT)
+    lines = operate("restart", lab.layout.names[Role.CHECKOUT]).stdout.splitlines()
+    assert lines.index(f"{first} is starting 3.2.0") < lines.index(f"{second} is starting 3.2.0"), "one after the other"
+    assert lines[-2:] == [f"{first} runs 3.2.0.", f"{second} runs 3.2.0."]
+    refused = operate("rollback", lab.layout.names[Role.CHECKOUT])
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "no former one" in refused.stderr
 
 
 def test_the_last_instance_in_rotation_cannot_be_isolated(lab: Lab) -> None:
