@@ -42,7 +42,7 @@ def run() -> None:
     from a2wsgi import WSGIMiddleware
     from django.core.wsgi import get_wsgi_application
 
-    pages: App = WSGIMiddleware(get_wsgi_application(), workers=THREADS)  # type: ignore[assignment]
+    pages: App = WSGIMiddleware(get_wsgi_application(), workers=THREADS)  # type: ignore[arg-type, assignment]
     app = dispatcher(settings, pages=pages, door=door.app)
     serve(app, listener, trusted_proxies=settings.trusted_proxies, grace_s=5)
 
