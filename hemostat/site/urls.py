@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("hemostat.people.urls")),
     path("accounts/", include("hemostat.people.account_urls")),
     path("api/v1/", api.urlpatterns()),
+    path("", include("hemostat.paging.urls")),
 ]
 
 handler400 = "hemostat.site.error_pages.bad_request"

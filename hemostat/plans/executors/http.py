@@ -28,7 +28,7 @@ def execute(prepared: PreparedHttp, printer: Printer, stop: Stop) -> StepResult:
             timeout_s=prepared.timeout_s,
             allow_private=settings.CONFIG.webhook_allow_private,
         )
-    except http.NotSentError as error:
+    except (http.BlockedError, http.NotSentError) as error:
         return StepResult(Did.FAILED, Text("plans.not_sent", {"error": str(error)}))
     except http.NoAnswerError as error:
         return StepResult(Did.AMBIGUOUS, Text("plans.no_answer", {"error": str(error)}))
