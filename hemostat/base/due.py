@@ -100,6 +100,12 @@ def release(row: DueRow, *, due_at: datetime | None) -> None:
 DUE_FIELDS: Sequence[str] = ("due_at", "lease", "lease_until", "attempts", "last_error", "parked_at")
 
 
+def finish(row: DueRow, *, due_at: datetime | None) -> None:
+    """End a claim on which there was nothing else to change: `release` and save those fields alone."""
+    release(row, due_at=due_at)
+    row.save(update_fields=list(DUE_FIELDS))
+
+
 def backoff(attempts: int) -> timedelta:
     """How long to wait after the `attempts`-th failure: 1 s doubling to 5 min."""
     return timedelta(seconds=min(300.0, 2.0 ** max(0, attempts - 1)))

@@ -9,8 +9,8 @@ from datetime import datetime
 from allauth.mfa.models import Authenticator
 from django.db.models import Count, Q
 
-from hemostat.base.pagination import Page, cut
 from hemostat.base.ids import TOKEN_PATTERN, token_digest
+from hemostat.base.pagination import Page, cut
 from hemostat.events.rules import Ref
 from hemostat.people.models import ApiToken, User
 from hemostat.people.rules import Role
@@ -115,9 +115,7 @@ def read_token(row: ApiToken) -> TokenView:
 
 def tokens_of(user: User) -> list[TokenView]:
     """The tokens of `user` that still work, newest first."""
-    return [
-        read_token(row) for row in ApiToken.objects.filter(user=user, revoked_at__isnull=True).order_by("-id")
-    ]
+    return [read_token(row) for row in ApiToken.objects.filter(user=user, revoked_at__isnull=True).order_by("-id")]
 
 
 def token(token_id: int) -> TokenView | None:
@@ -137,11 +135,7 @@ def holder_of(text: str) -> ApiToken | None:
     match = TOKEN_PATTERN.fullmatch(text)
     if match is None:
         return None
-    found = (
-        ApiToken.objects.select_related("user")
-        .filter(public_id=match.group(1), revoked_at__isnull=True)
-        .first()
-    )
+    found = ApiToken.objects.select_related("user").filter(public_id=match.group(1), revoked_at__isnull=True).first()
     if found is None or not hmac.compare_digest(bytes(found.digest), token_digest(text)):
         return None
     return found if found.user.is_active else None

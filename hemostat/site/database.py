@@ -11,6 +11,7 @@ from hemostat.site.config import Config, ConfigError
 
 POOL = {"min_size": 2, "max_size": 8, "timeout": 10}
 
+
 def socket_directory(config: Config) -> Path:
     """Where the embedded server's socket is: `run` in the data folder, or where that link points (`placement`)."""
     return (Path(config.data_dir) / "run").resolve()

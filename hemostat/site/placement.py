@@ -79,7 +79,7 @@ def place(data: Path) -> Placement:
     notes: list[str] = []
     if cluster.is_symlink() and not cluster.exists():
         raise StorageError(
-            f"{cluster} points to {os.readlink(cluster)}, which is gone: the database files are missing.",
+            f"{cluster} points to {cluster.readlink()}, which is gone: the database files are missing.",
             f"Bring that folder back, or delete {cluster} to start with an empty database.",
         )
     account = server_account(cluster)
@@ -144,7 +144,7 @@ def _socket_folder(data: Path, home: Path, account: Account | None) -> Path:
     if not link.exists():
         wanted = home / "run"
         if not _fits(wanted):
-            wanted = Path(tempfile.mkdtemp(prefix="hemostat-", dir="/tmp"))  # noqa: S108 - short, and made private
+            wanted = Path(tempfile.mkdtemp(prefix="hemostat-", dir="/tmp"))
         if wanted.resolve() != link.resolve():
             link.symlink_to(wanted)
     folder = link.resolve()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from typing import Annotated
@@ -36,8 +37,14 @@ def intake() -> None:
     run()
 
 
-def engine() -> None:
+def engine(
+    runner: Annotated[
+        str, typer.Option(help="Which command steps of plans run here; else the setting.", metavar="LABEL")
+    ] = "",
+) -> None:
     """Run pages, deliveries, plan runs and reactions; one engine is elected to fold, detect and diagnose."""
+    if runner:
+        os.environ["HEMOSTAT_RUNNER_LABEL"] = runner
     from hemostat.site.engine import run
 
     run()
