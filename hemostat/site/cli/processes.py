@@ -32,7 +32,7 @@ def web() -> None:
 
 def intake() -> None:
     """Serve the telemetry door (OTLP/HTTP and alerts), alone."""
-    from hemostat.site.door import run
+    from hemostat.site.intake import run
 
     run()
 
