@@ -59,15 +59,17 @@ class DueRow(models.Model):
 R = TypeVar("R", bound=DueRow)
 
 
-def claim(model: type[R], *, now: datetime, limit: int = 100, lease: timedelta = LEASE) -> list[R]:
-    """Take up to `limit` rows that are due, oldest first, under one lease; commits at once."""
+def claim(
+    model: type[R], *, now: datetime, limit: int = 100, lease: timedelta = LEASE, where: Q | None = None
+) -> list[R]:
+    """Take up to `limit` rows that are due (and meet `where`), oldest first, under one lease; commits at once."""
     token = uuid.uuid4()
     manager = model._default_manager
     with transaction.atomic():
         ids = list(
             manager.select_for_update(skip_locked=True)
             .filter(Q(lease_until__isnull=True) | Q(lease_until__lte=now))
-            .filter(due_at__lte=now, parked_at__isnull=True)
+            .filter(where or Q(), due_at__lte=now, parked_at__isnull=True)
             .order_by("due_at")
             .values_list("pk", flat=True)[:limit]
         )
@@ -96,6 +98,12 @@ def release(row: DueRow, *, due_at: datetime | None) -> None:
 
 
 DUE_FIELDS: Sequence[str] = ("due_at", "lease", "lease_until", "attempts", "last_error", "parked_at")
+
+
+def finish(row: DueRow, *, due_at: datetime | None) -> None:
+    """End a claim on which there was nothing else to change: `release` and save those fields alone."""
+    release(row, due_at=due_at)
+    row.save(update_fields=list(DUE_FIELDS))
 
 
 def backoff(attempts: int) -> timedelta:

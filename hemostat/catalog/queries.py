@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hemostat.base.pagination import Page, cut
 from hemostat.catalog.models import Environment, Service
 from hemostat.catalog.rules import Tier
 
@@ -59,6 +60,12 @@ def service(app_id: str) -> ServiceView | None:
 def services() -> list[ServiceView]:
     """All services by what people call them."""
     return [read_service(row) for row in Service.objects.order_by("label", "app_id")]
+
+
+def services_page(*, cursor: str | None, limit: int) -> Page[ServiceView]:
+    """All services, newest first, page by page."""
+    rows, following = cut(Service.objects.all(), cursor=cursor, limit=limit)
+    return Page([read_service(row) for row in rows], following)
 
 
 def labels(app_ids: set[str]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from hemostat.base import clock
+from hemostat.base import clock, secrets
 from hemostat.base.ids import new_token, token_digest
 from hemostat.base.refusals import RefusedError
 from hemostat.base.texts import duration
@@ -37,9 +37,7 @@ def _checked_email(email: str) -> str:
     try:
         validate_email(email)
     except ValidationError as error:
-        raise RefusedError(
-            _("“%(text)s” is not an e-mail address.") % {"text": email}, field="email"
-        ) from error
+        raise RefusedError(_("“%(text)s” is not an e-mail address.") % {"text": email}, field="email") from error
     return email
 
 
@@ -88,12 +86,8 @@ def _keep_an_owner(user: User) -> None:
         )
 
 
-def _happened(
-    kind: str, user: User, actor: Ref, params: Mapping[str, Any] | None = None, *others: Ref
-) -> None:
-    record(
-        kind, actor=actor, subjects=[queries.ref(user), *others], params={"name": str(user), **(params or {})}
-    )
+def _happened(kind: str, user: User, actor: Ref, params: Mapping[str, Any] | None = None, *others: Ref) -> None:
+    record(kind, actor=actor, subjects=[queries.ref(user), *others], params={"name": str(user), **(params or {})})
 
 
 def add_user(
@@ -241,8 +235,6 @@ def note_token_use(token: ApiToken) -> None:
 def note_sign_in(user: User) -> None:
     """Record a sign-in that has passed every step."""
     with transaction.atomic():
-        user.last_login = clock.now()
-        user.save(update_fields=["last_login"])
         _happened("people.signed_in", user, queries.ref(user))
 
 
@@ -306,16 +298,26 @@ def redeem_setup_code(typed: str, *, email: str, name: str, password: str, langu
     with transaction.atomic():
         code = SetupCode.objects.select_for_update().filter(pk=code_id, used_at__isnull=True).first()
         if code is None or queries.anybody():
-            raise RefusedError(
-                _("Somebody else was faster and made the first account."), field="code", conflict=True
-            )
-        user = add_user(
-            email=email, name=name, role=Role.OWNER, password=password, actor=CONSOLE, language=language
-        )
+            raise RefusedError(_("Somebody else was faster and made the first account."), field="code", conflict=True)
+        user = add_user(email=email, name=name, role=Role.OWNER, password=password, actor=CONSOLE, language=language)
         code.used_at = clock.now()
         code.save(update_fields=["used_at"])
         _happened("people.installation_claimed", user, queries.ref(user))
     return user
+
+
+def claim_answer(user: User, *, key: str, request_digest: bytes) -> KeptAnswer:
+    """The row for the answer to `key`, locked; waits while another transaction is at work under the same key."""
+    KeptAnswer.objects.filter(user=user, key=key, created_at__lt=clock.now() - KEPT_ANSWERS_FOR).delete()
+    fresh = KeptAnswer(user=user, key=key, request_digest=request_digest, created_at=clock.now())
+    KeptAnswer.objects.bulk_create([fresh], ignore_conflicts=True)
+    return KeptAnswer.objects.select_for_update().get(user=user, key=key)
+
+
+def keep_answer(kept: KeptAnswer, *, body: str) -> None:
+    """Keep the answer to a request, sealed."""
+    kept.body = secrets.seal(body)
+    kept.save(update_fields=["body"])
 
 
 def forget_kept_answers() -> int:

@@ -8,6 +8,7 @@ import segno
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from hemostat.base import secrets
@@ -21,9 +22,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     error_messages = {
         **DefaultAccountAdapter.error_messages,
         "email_password_mismatch": _("The address and the password do not belong together."),
-        "too_many_login_attempts": _(
-            "Too many wrong tries for this address. Wait 5 minutes, then try again."
-        ),
+        "too_many_login_attempts": _("Too many wrong tries for this address. Wait 5 minutes, then try again."),
         "incorrect_password": _("That is not your password."),
         "incorrect_code": _("That is not the present code."),
         "account_inactive": _("This account has been shut. Ask an owner."),
@@ -52,6 +51,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Whether `password` is that of `user`, who is signed in already; counts as a try to sign in."""
         found = self.authenticate(self.request, email=user.email, password=password)
         return found is not None and found.pk == user.pk
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:  # noqa: ARG002
+        """Back to where it was asked for."""
+        return reverse("people:profile")
 
     def set_password(self, user: User, password: str) -> None:
         """A person changed their own password."""

@@ -23,15 +23,11 @@ class User(AbstractBaseUser):
 
     email = models.EmailField(max_length=254)
     name = models.CharField(max_length=120)
-    role = models.CharField(
-        max_length=20, choices=[(r.value, ROLE_LABELS[r]) for r in Role], default=Role.RESPONDER
-    )
+    role = models.CharField(max_length=20, choices=[(r.value, ROLE_LABELS[r]) for r in Role], default=Role.RESPONDER)
     is_active = models.BooleanField(default=True)
     time_zone = models.CharField(max_length=64, default="UTC")
     language = models.CharField(max_length=10, default="en")
-    theme = models.CharField(
-        max_length=10, choices=[(t.value, THEME_LABELS[t]) for t in Theme], default=Theme.SYSTEM
-    )
+    theme = models.CharField(max_length=10, choices=[(t.value, THEME_LABELS[t]) for t in Theme], default=Theme.SYSTEM)
     created_at = models.DateTimeField()
 
     USERNAME_FIELD = "email"
@@ -89,8 +85,7 @@ class KeptAnswer(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=200)
     request_digest = models.BinaryField(max_length=32)
-    status = models.PositiveSmallIntegerField(default=0)
-    body = models.JSONField(null=True)
+    body = models.TextField(blank=True, default="", help_text="sealed JSON; empty while the work is not done")
     created_at = models.DateTimeField()
 
     class Meta:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from urllib.parse import urlsplit
 
 from django.utils.translation import gettext_lazy as _
@@ -24,9 +25,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
-    "allauth",
-    "allauth.account",
-    "allauth.mfa",
     "django_htmx",
     "hemostat.base",
     "hemostat.events",
@@ -43,6 +41,9 @@ INSTALLED_APPS = [
     "hemostat.paging",
     "hemostat.plans",
     "hemostat.desk",
+    "allauth",  # after people, whose templates stand in for allauth's
+    "allauth.account",
+    "allauth.mfa",
     "hemostat.site.apps.SiteConfig",
 ]
 
@@ -81,7 +82,7 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": django_database(CONFIG)}
+DATABASES = {"default": django_database(CONFIG, pooled=os.environ.get("HEMOSTAT_PROCESS") == "web")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "people.User"
@@ -102,11 +103,21 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_FORMS = {
+    "login": "hemostat.people.forms.SignInForm",
+    "reauthenticate": "hemostat.people.forms.PasswordOnceMoreForm",
+    "change_password": "hemostat.people.forms.NewPasswordForm",
+}
 ACCOUNT_EMAIL_NOTIFICATIONS = False
 ACCOUNT_SESSION_REMEMBER = None
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "30/m/ip,5/5m/key", "reauthenticate": "10/m/user"}
 MFA_ADAPTER = "hemostat.people.adapters.SecondStepAdapter"
+MFA_FORMS = {
+    "authenticate": "hemostat.people.forms.CodeForm",
+    "reauthenticate": "hemostat.people.forms.CodeOnceMoreForm",
+    "activate_totp": "hemostat.people.forms.FirstCodeForm",
+}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 
@@ -126,11 +137,12 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_MAX_AGE = 31_536_000  # addresses carry the content's hash ({% asset %})
 
+SESSION_COOKIE_AGE = 30 * 24 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
-CSRF_FAILURE_VIEW = "hemostat.site.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "hemostat.site.error_pages.csrf_failure"
 _https = CONFIG.public_url.startswith("https://")
 SESSION_COOKIE_SECURE = _https
 CSRF_COOKIE_SECURE = _https

@@ -74,7 +74,7 @@ def prepare(call: Step | HttpGuard | CommandGuard, filling: Filling) -> Prepared
 
 
 def prepare_all(steps: tuple[Step, ...], filling: Filling) -> None:
-    """Fill everything once without doing any of it, so that a value that cannot stand is found before the first step."""
+    """Fill everything once without doing any of it: a value that cannot stand is found before the first step."""
     for step in steps:
         prepare(step, filling)
         for guard in step.guards:
@@ -89,3 +89,6 @@ def preview(call: Step | HttpGuard | CommandGuard, filling: Filling) -> str:
     return f"{ready.method} {ready.url}" if isinstance(ready, PreparedHttp) else " ".join(ready.argv)
 
 
+def describe(call: Step | HttpGuard | CommandGuard) -> str:
+    """One line of what it does, its templates as they are written."""
+    return f"{call.method} {call.url}" if isinstance(call, HttpStep | HttpGuard) else " ".join(call.argv)

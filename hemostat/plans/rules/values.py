@@ -56,6 +56,7 @@ class ValueRefusedError(ValueError):
     def __init__(self, name: str, why: str) -> None:
         super().__init__(f"{{{name}}}: {why}")
         self.name = name
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def _fill(template: str, filling: Filling, guard: Callable[[str, str, bool], str
     return "".join(written)
 
 
-def _plain(name: str, value: str, at_start: bool) -> str:
+def _plain(name: str, value: str, at_start: bool) -> str:  # noqa: ARG001 - one signature for all places
     if _CONTROL.search(value):
         raise ValueRefusedError(name, "holds a line break or another control character")
     return value
@@ -149,7 +150,7 @@ def _in_url(name: str, value: str, at_start: bool) -> str:
     return quote(_plain(name, value, at_start), safe="")
 
 
-def _as_host(name: str, value: str, at_start: bool) -> str:
+def _as_host(name: str, value: str, at_start: bool) -> str:  # noqa: ARG001 - one signature for all places
     if not _HOST.fullmatch(value):
         raise ValueRefusedError(name, "is no host name")
     return value

@@ -20,9 +20,8 @@
     for (const clock of document.querySelectorAll("[data-clock]")) {
       const at = Number(clock.dataset.at);
       const left = clock.dataset.clock === "down" ? at - now : now - at;
-      clock.textContent = span(left);
-      const late = clock.dataset.clock === "down" && left < 0;
-      if (late && clock.dataset.late) clock.textContent = clock.dataset.late.replace("0:00", span(left));
+      const frame = clock.dataset.clock === "up" ? "0:00" : left < 0 ? clock.dataset.late : clock.dataset.ahead;
+      clock.textContent = frame.replace("0:00", span(left));
     }
   };
   setInterval(tick, 1000);
