@@ -11,6 +11,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("hemostat.people.account_urls")),
     path("api/v1/", api.urlpatterns()),
     path("", include("hemostat.paging.urls")),
+    path("", include("hemostat.plans.urls")),
+    path("", include("hemostat.desk.urls")),
 ]
 
 handler400 = "hemostat.site.error_pages.bad_request"

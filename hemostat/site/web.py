@@ -28,8 +28,9 @@ OTLP = frozenset({"/v1/traces", "/v1/metrics", "/v1/logs"})
 
 def run() -> None:
     """Serve until told to stop. Raises `HemostatError` where it cannot start."""
-    from hemostat.intake import door
+    from hemostat.intake.door import Door
     from hemostat.site.django import django_setup
+    from hemostat.site.door import door_settings
 
     configure("web")
     settings = config()
@@ -43,7 +44,7 @@ def run() -> None:
     from django.core.wsgi import get_wsgi_application
 
     pages: App = WSGIMiddleware(get_wsgi_application(), workers=THREADS)  # type: ignore[arg-type, assignment]
-    app = dispatcher(settings, pages=pages, door=door.app)
+    app = dispatcher(settings, pages=pages, door=Door(door_settings(settings, telemetry=False)))
     serve(app, listener, trusted_proxies=settings.trusted_proxies, grace_s=5)
 
 

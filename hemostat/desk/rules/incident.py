@@ -352,13 +352,14 @@ def incident_page(facts: Facts) -> IncidentPage:
     shown = figure(facts, at)
     calm = at in {Phase.RECOVERED, Phase.RESOLVED}
     back_since = facts.mitigated_at or facts.resolved_at if calm else None
-    options = list(facts.options)
+    fresh = [o for o in facts.options if o.tried is None and o.cannot is None]
+    best = fresh[0] if fresh else None
     runs = [_run(r, facts) for r in facts.runs]
     over = [r for r in runs if r.fact.finished_at is not None]
     resting = facts.state is State.RESOLVED
     fields: dict[str, Any] = {
-        "best": options[0] if options else None,
-        "others": tuple(options[1:]),
+        "best": best,
+        "others": tuple(o for o in facts.options if o is not best),
         "run": runs[0] if runs else None,
         "tried": tuple(over),
         "closes_at": facts.mitigated_at + facts.quiet if at is Phase.RECOVERED and facts.mitigated_at else None,
@@ -400,15 +401,14 @@ def incident_page(facts: Facts) -> IncidentPage:
     )
 
 
-def etag(facts: Facts) -> str:
+def etag(*, newest_event: str, severity: int, users: int | None, run: RunFact | None, over: bool, now: datetime) -> str:
     """Changes when the page would: with each event, each move of a run, and each ten seconds of figures while open.
 
     Weak, because the bytes differ by their clocks and CSRF token while what is told is the same.
     """
-    run = facts.runs[0] if facts.runs else None
-    parts = [facts.events[0].id if facts.events else "-", str(facts.severity), str(facts.users)]
+    parts = [newest_event, str(severity), str(users)]
     if run:
         parts += [str(run.id), run.state.value, *(f"{s.state.value}{len(s.output)}" for s in run.steps)]
-    if facts.state is not State.RESOLVED:
-        parts.append(str(int(facts.now.timestamp()) // 10))
+    if not over:
+        parts.append(str(int(now.timestamp()) // 10))
     return f'W/"{short_code(":".join(parts))}"'
