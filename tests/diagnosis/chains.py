@@ -1,9 +1,10 @@
 """Generated call graphs with faults whose truth is known, and a strict score.
 
-A case is a random graph of services, their traffic for a few minutes, and one to three faults that begin at one moment. Spans
-arrive as exporters send them: in batches by instance, late, from hosts whose clocks differ, in hard cases with lost
-batches. What is decidable is settled here beforehand: every cause makes at least ten recorded requests fail, causes lie in
-different services, and whoever carries a failure that only the caller can see records spans.
+A case is a random graph of services, their traffic for a few minutes, and one to three faults that begin at
+one moment. Spans arrive as exporters send them: in batches by instance, late, from hosts whose clocks differ,
+in hard cases with lost batches. What is decidable is settled here beforehand: every cause makes at least ten
+recorded requests fail, causes lie in different services, and whoever carries a failure that only the caller
+can see records spans.
 """
 
 from __future__ import annotations
@@ -23,8 +24,25 @@ from hemostat.intake.rules.tally import Tally
 MAX_FAN_OUT = 10
 EPOCH = 1_800_000_000
 MS = 1_000_000
-KINDS = ("internal", "crash", "refused", "store_timeout", "timeout", "result", "pool", "exhaust", "store_exhaust")
-EXCEPTIONS = ("ValueError", "KeyError", "TypeError", "NullPointerException", "AssertionError", "IllegalStateException")
+KINDS = (
+    "internal",
+    "crash",
+    "refused",
+    "store_timeout",
+    "timeout",
+    "result",
+    "pool",
+    "exhaust",
+    "store_exhaust",
+)
+EXCEPTIONS = (
+    "ValueError",
+    "KeyError",
+    "TypeError",
+    "NullPointerException",
+    "AssertionError",
+    "IllegalStateException",
+)
 
 
 @dataclass(eq=False)
@@ -86,7 +104,9 @@ class Fault:
 
     def hits(self, operation: Operation, rng: random.Random) -> bool:
         """Whether it strikes this call."""
-        if self.operation is not operation and (self.operation is not None or self.service is not operation.service):
+        if self.operation is not operation and (
+            self.operation is not None or self.service is not operation.service
+        ):
             return False
         return rng.random() < self.share
 
@@ -185,7 +205,7 @@ class World:
         reached: set[int] = {0}
         for i in range(size):
             for op in self.operations[i]:
-                below = [j for j in range(i + 1, min(size, i + 2 + size // 3))]
+                below = range(i + 1, min(size, i + 2 + size // 3))
                 wanted = rng.choice([1, 2, 3]) if i == 0 else rng.choice([0, 1, 1, 1, 2])
                 for j in rng.sample(below, min(len(below), wanted)):
                     self._call(op, rng.choice(self.operations[j]))
@@ -249,7 +269,8 @@ class World:
         """Who calls an operation."""
         return [(op, c) for op in self.all_operations() for c in op.calls if c.target is target]
 
-    # -- traffic -----------------------------------------------------------------------------------------------
+    # -- traffic
+    # -----------------------------------------------------------------------------------------------
 
     def request(self, at: float, faults: list[Fault], out: list[tuple[Service, int, SpanReading]]) -> Outcome:
         """One request from outside at `at` (ms since the epoch); its spans go to `out`."""
@@ -313,7 +334,9 @@ class World:
         sent = self._span(
             op.service, SpanKind.PRODUCER, parent, at - 1, Outcome(at), name="send jobs", peer="jobs-queue"
         )
-        self._span(op.service, SpanKind.CONSUMER, sent, at + 40, Outcome(at + 60), name="jobs", entry="jobs process")
+        self._span(
+            op.service, SpanKind.CONSUMER, sent, at + 40, Outcome(at + 60), name="jobs", entry="jobs process"
+        )
 
     def _work(self, op: Operation, start: float, span_id: bytes) -> Outcome:
         rng, service = self.rng, op.service
@@ -344,7 +367,9 @@ class World:
                         if fault.hits(call.target, rng) and rng.random() < 0.5:
                             end = now + rng.uniform(100, 300)
                             path = (*here, fault.service.name)
-                            return Outcome(end, 500, "PoolTimeoutError", "no free connection", fault, path, slow)
+                            return Outcome(
+                                end, 500, "PoolTimeoutError", "no free connection", fault, path, slow
+                            )
                 results.append((call, self._call_out(op, call, now, span_id)))
             now = max(result.end for _, result in results)
             for _, result in results:
@@ -361,7 +386,13 @@ class World:
             for call, result in results:
                 for fault in self._faults:
                     able = service.records and service.tells_exceptions
-                    if fault.kind == "result" and able and not result.failed and not call.weak and fault.hits(call.target, rng):
+                    if (
+                        fault.kind == "result"
+                        and able
+                        and not result.failed
+                        and not call.weak
+                        and fault.hits(call.target, rng)
+                    ):
                         name = call.target.service.name
                         message = f"unexpected answer from {name}"
                         return Outcome(now + 0.5, 500, "BadAnswerError", message, fault, (*here, name), slow)
@@ -374,7 +405,13 @@ class World:
             inner = rng.randbytes(8)
             outcome = self._attempts(op, call, start, inner)
             self._span(
-                caller, SpanKind.INTERNAL, parent, start, Outcome(outcome.end), name=f"do {target.name}", span_id=inner
+                caller,
+                SpanKind.INTERNAL,
+                parent,
+                start,
+                Outcome(outcome.end),
+                name=f"do {target.name}",
+                span_id=inner,
             )
             return outcome
         return self._attempts(op, call, start, parent)
@@ -423,7 +460,10 @@ class World:
         path = target.route
         if self.hard and "{id}" in path:
             path = path.replace("{id}", str(self.rng.randrange(10**6)))
-        return {"name": target.method if self.hard else target.name, "peer_operation": f"{target.method} {path}"}
+        return {
+            "name": target.method if self.hard else target.name,
+            "peer_operation": f"{target.method} {path}",
+        }
 
     def _answer(self, call: Call, at: float, span_id: bytes) -> Outcome:
         rng, target = self.rng, call.target
@@ -551,7 +591,9 @@ def _traffic(world: World, faults: list[Fault], rate: float, before_s: int, afte
     )
 
 
-def _deliver(spans: list[tuple[Service, int, SpanReading]], world: World) -> Iterator[tuple[float, list[SpanReading]]]:
+def _deliver(
+    spans: list[tuple[Service, int, SpanReading]], world: World
+) -> Iterator[tuple[float, list[SpanReading]]]:
     """Batches as exporters send them: every five seconds by instance, what has ended, with a delay."""
     rng = world.rng
     phases: dict[tuple[str, int], float] = {}
@@ -569,7 +611,8 @@ def _deliver(spans: list[tuple[Service, int, SpanReading]], world: World) -> Ite
     yield from sorted(arrivals, key=lambda a: a[0])
 
 
-# -- running and scoring ---------------------------------------------------------------------------------------
+# -- running and scoring
+# ---------------------------------------------------------------------------------------
 
 
 def stream(case: Case, until: float | None = None) -> dict[tuple[int, str], dict[str, Any]]:
@@ -626,7 +669,9 @@ def edges_of(evidence: Evidence, finding: Finding) -> set[tuple[str, str]]:
     return {edge for edge, _ in path_edges(evidence, finding)}
 
 
-def score(case: Case, stretches: list[Stretch], *, rules: Rules = ALL_RULES, since: float | None = None) -> Score:
+def score(
+    case: Case, stretches: list[Stretch], *, rules: Rules = ALL_RULES, since: float | None = None
+) -> Score:
     """Ask the question and compare strictly."""
     evidence, finding = rank(stretches, since=since, rules=rules)
     named = [case.aliases.get(n.app_id, n.app_id) for n in finding.named]
@@ -636,9 +681,7 @@ def score(case: Case, stretches: list[Stretch], *, rules: Rules = ALL_RULES, sin
         fault = case.causes[named[0]][0]
         said = finding.named[0].main.leaf.node.operation
         operation = fault.operation is None or said == fault.operation.name
-    edges = {
-        (case.aliases.get(a, a), case.aliases.get(b, b)) for a, b in edges_of(evidence, finding)
-    }
+    edges = {(case.aliases.get(a, a), case.aliases.get(b, b)) for a, b in edges_of(evidence, finding)}
     neutral = {e for e, n in case.edges.items() if n < 3} | {
         e for e in {*edges, *case.edges} if e[0] in case.hidden and e[1] in case.hidden
     }

@@ -51,7 +51,9 @@ class Operation:
 
     @property
     def decisive(self) -> list[Group]:
-        """Failed calls that show how much they matter: the caller did without them, or failed of this alone."""
+        """Failed calls that show how much they matter: the caller did without them, or failed of this
+        alone.
+        """
         if not self.refused:
             return self.bad
         return self.bad if self.explaining is not None and len(self.bad) == 1 else []
