@@ -60,6 +60,12 @@ class RunningDoor:
         except httpx.HTTPError:
             return False
 
+    def knows(self, token: str, path: str, empty: bytes) -> bool:
+        """Whether the token is one of a source by now: it may send nothing."""
+        with self.client(token) as client:
+            headers = {"content-type": "application/x-protobuf"}
+            return client.post(path, content=empty, headers=headers).status_code == 200
+
     def stop(self, sig: signal.Signals = signal.SIGTERM) -> int:
         if self.process.poll() is None:
             self.process.send_signal(sig)
@@ -94,18 +100,28 @@ def start_door(database_url: str, tmp_path: Path) -> RunningDoor:
     return door
 
 
-@pytest.fixture
-def door(transactional_db: None, tmp_path: Path) -> Iterator[RunningDoor]:
-    running = start_door(conninfo(), tmp_path)
+@pytest.fixture(scope="session")
+def _shared_door(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDoor]:
+    running = start_door(conninfo(), tmp_path_factory.mktemp("door"))
     yield running
     running.stop()
 
 
 @pytest.fixture
-def otlp_token(transactional_db: None) -> str:
-    return actions.add_source(name="shop", protocol="otlp", environment_slug="production", actor=CONSOLE)[1]
+def door(_shared_door: RunningDoor, transactional_db: None) -> RunningDoor:
+    """One door for all tests that leave it running."""
+    return _shared_door
 
 
 @pytest.fixture
-def alerts_token(transactional_db: None) -> str:
-    return actions.add_source(name="prometheus", protocol="alertmanager", environment_slug="production", actor=CONSOLE)[1]
+def otlp_token(door: RunningDoor) -> str:
+    token = actions.add_source(name="shop", protocol="otlp", environment_slug="production", actor=CONSOLE)[1]
+    wait_for(lambda: door.knows(token, "/v1/traces", b""))
+    return token
+
+
+@pytest.fixture
+def alerts_token(door: RunningDoor) -> str:
+    token = actions.add_source(name="prometheus", protocol="alertmanager", environment_slug="production", actor=CONSOLE)[1]
+    wait_for(lambda: door.knows(token, "/api/v2/alerts", b"[]"))
+    return token
