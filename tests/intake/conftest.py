@@ -33,7 +33,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(what: Callable[[], bool], seconds: float = 15.0) -> None:
+def wait_for(what: Callable[[], bool], seconds: float = 30.0) -> None:
     """Wait until something is so; fail the test when it never is."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -93,7 +93,7 @@ def start_door(database_url: str, tmp_path: Path) -> RunningDoor:
     log.close()
     door = RunningDoor(process, f"http://127.0.0.1:{port}")
     try:
-        wait_for(door.is_ready)
+        wait_for(door.is_ready, 90)
     except AssertionError:
         door.stop(signal.SIGKILL)
         raise AssertionError((tmp_path / "door.log").read_text()) from None
