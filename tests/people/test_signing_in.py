@@ -11,13 +11,14 @@ from xml.etree import ElementTree
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
 from hemostat.base import clock
 from hemostat.base.clock import ManualClock
 from hemostat.events import queries as events
-from hemostat.people import actions, queries
+from hemostat.people import actions, chores, queries
 from hemostat.people.models import User
 from hemostat.people.rules import Role
 
@@ -137,6 +138,17 @@ def test_signing_out_needs_a_press_and_ends_the_session(client: Client, person: 
     assert client.get("/profile/").status_code == 200
     assert client.post("/accounts/logout/")["Location"] == "/accounts/login/"
     assert client.get("/profile/").status_code == 302
+
+
+def test_sessions_that_have_ended_are_forgotten_and_others_stay(person: Callable[..., User]) -> None:
+    user = person()
+    staying, leaving = Client(), Client()
+    sign_in(staying, user.email, remember="on")
+    sign_in(leaving, user.email, remember="on")
+    Session.objects.filter(pk=leaving.session.session_key).update(expire_date=clock.now() - timedelta(seconds=1))
+    assert chores.work(clock.now()) == 1
+    assert staying.get("/profile/").status_code == 200
+    assert leaving.get("/profile/").status_code == 302
 
 
 @pytest.mark.parametrize("path", ["/accounts/signup/", "/accounts/email/", "/accounts/password/reset/"])
