@@ -16,6 +16,7 @@ from hemostat.incidents.models import Incident
 from hemostat.intake import chores as intake
 from hemostat.paging import chores as paging
 from hemostat.paging.models import Delivery, Page
+from hemostat.people import chores as people
 from hemostat.plans import chores as plans
 from hemostat.plans.models import Run
 
@@ -56,4 +57,5 @@ LOOPS: tuple[Loop, ...] = (
     by_clock("detection", detection.look, every_s=1),
     by_clock("audit", paging.audit, every_s=30),
     by_clock("housekeeping", intake.work, every_s=60),
+    by_clock("people", people.work, every_s=600),
 )
