@@ -1,6 +1,7 @@
 """The REST API's frame: `/api/v1/`, its OpenAPI 3.1 document, and one shape for every error.
 
-The operations themselves live in the rooms, each in an `api.py` with a `router`.
+The operations themselves live in the rooms, each in an `api.py` with a `router`, whose paths stand under `PREFIX`
+where the room gives one.
 """
 
 from __future__ import annotations
@@ -139,7 +140,8 @@ def _collect() -> None:
     """Take over the router of every room that has one."""
     for room in apps.get_app_configs():
         if room.name.startswith("hemostat.") and room.label != "site" and module_has_submodule(room.module, "api"):
-            api.add_router("", import_module(f"{room.name}.api").router)
+            module = import_module(f"{room.name}.api")
+            api.add_router(getattr(module, "PREFIX", ""), module.router)
 
 
 def _permissions() -> dict[str, dict[str, Permission | None]]:
@@ -147,7 +149,8 @@ def _permissions() -> dict[str, dict[str, Permission | None]]:
     found: dict[str, dict[str, Permission | None]] = {}
     for router in api._get_bound_routers():
         for path, view in router.path_operations.items():
-            methods = found.setdefault(path.lstrip("/").replace("{", "<").replace("}", ">"), {})
+            full = "/".join(part for part in (router.prefix.strip("/"), path.lstrip("/")) if part)
+            methods = found.setdefault(full.replace("{", "<").replace("}", ">"), {})
             for operation in view.operations:
                 auth = next(iter(operation.auth_callbacks), None)
                 methods.update(dict.fromkeys(operation.methods, getattr(auth, "permission", None)))

@@ -106,9 +106,14 @@ def can_enter(account: Account, folder: Path) -> bool:
 
 
 def run_as(account: Account | None, argv: list[str]) -> subprocess.CompletedProcess[bytes]:
-    """Run a short command as `account` and return what came of it."""
-    as_user = {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
-    return subprocess.run(argv, cwd="/", check=False, capture_output=True, **as_user)  # type: ignore[call-overload, no-any-return]
+    """Run a short command as `account` and return what came of it; exit code 126 when it may not be run at all."""
+    user, group, others = (account.uid, account.gid, []) if account else (None, None, None)
+    try:
+        return subprocess.run(
+            argv, cwd="/", check=False, capture_output=True, user=user, group=group, extra_groups=others
+        )
+    except PermissionError as error:
+        return subprocess.CompletedProcess(argv, 126, b"", str(error).encode())
 
 
 def make_private(folder: Path, account: Account | None) -> None:
