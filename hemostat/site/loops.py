@@ -18,7 +18,6 @@ from hemostat.paging import chores as paging
 from hemostat.paging.models import Delivery, Page
 from hemostat.people import chores as people
 from hemostat.plans import chores as plans
-from hemostat.plans.models import Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +50,8 @@ LOOPS: tuple[Loop, ...] = (
     Loop(name="reactions", work=lambda _now: events.work_reactions(), due=(Reaction,)),
     Loop(name="pages", work=paging.step_pages, due=(Page,)),
     Loop(name="deliveries", work=paging.send_deliveries, due=(Delivery,)),
-    Loop(name="runs", work=plans.work, due=(Run,)),
+    # not by due rows: what is due may be for engines with another label, and would be looked at without a pause
+    Loop(name="runs", work=plans.work),
     Loop(name="incidents", work=incidents.work, due=(Incident,)),
     Loop(name="inbox", work=alerts.fold_inbox, leader=True),
     by_clock("detection", detection.look, every_s=1),
