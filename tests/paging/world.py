@@ -6,7 +6,7 @@ import email
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import policy as email_policy
@@ -33,9 +33,7 @@ START = datetime(2026, 11, 19, 13, 2, 32, tzinfo=UTC)
 
 def person(name: str, *ways: str, role: Role = Role.RESPONDER, **values: Any) -> User:
     """A person with proven ways: `email`, `in_app`, or the URL of a webhook; no way is proven without any."""
-    user = User.objects.create(
-        email=f"{name.lower()}@example.org", name=name, role=role, created_at=START, **values
-    )
+    user = User.objects.create(email=f"{name.lower()}@example.org", name=name, role=role, created_at=START, **values)
     for way in ways:
         kind = way if way in {"email", "in_app"} else "webhook"
         address = {"email": user.email, "in_app": ""}.get(way, way)
@@ -144,17 +142,18 @@ def webhook_sink() -> Iterator[Sink]:
     sink = Sink()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - the library's name
+        def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers["content-length"]))
             sink.requests.append(({k.lower(): v for k, v in self.headers.items()}, json.loads(raw)))
             if sink.wait is not None:
                 sink.wait.wait(10)
-            self.send_response(sink.status)
-            for name, value in sink.headers.items():
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(sink.body)))
-            self.end_headers()
-            self.wfile.write(sink.body)
+            with suppress(BrokenPipeError, ConnectionResetError):  # who gave up waiting has gone
+                self.send_response(sink.status)
+                for name, value in sink.headers.items():
+                    self.send_header(name, value)
+                self.send_header("content-length", str(len(sink.body)))
+                self.end_headers()
+                self.wfile.write(sink.body)
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
