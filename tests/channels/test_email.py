@@ -91,7 +91,12 @@ def test_the_mail_says_what_why_and_what_to_do_in_text_and_html(mail: Mailbox) -
     assert text is not None
     assert html is not None
     for body in (text.get_content(), html.get_content()):
-        for words in ("About 8,400 users cannot pay", "Why, very likely", "orders-db", "https://hemo.example/ack/token/"):
+        for words in (
+            "About 8,400 users cannot pay",
+            "Why, very likely",
+            "orders-db",
+            "https://hemo.example/ack/token/",
+        ):
             assert words in body
     assert sent["subject"] == message().title
     assert sent["from"] == "Hemostat <hemostat@example.org>"

@@ -16,6 +16,7 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 
+from hemostat.base import clock
 from hemostat.base.texts import Text
 from hemostat.catalog.models import Environment, Service
 from hemostat.channels import actions as channels
@@ -89,6 +90,7 @@ class Mailbox:
 
     port: int = 0
     mails: list[EmailMessage] = field(default_factory=list)
+    times: list[datetime] = field(default_factory=list)
     answer: Callable[[], str | None] = lambda: None
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
@@ -99,6 +101,7 @@ class Mailbox:
         parsed = email.message_from_bytes(envelope.content, policy=email_policy.default)
         assert isinstance(parsed, EmailMessage)
         self.mails.append(parsed)
+        self.times.append(clock.now())
         return "250 2.0.0 taken"
 
 
