@@ -21,6 +21,8 @@ from hemostat_lab.platform.process import READY
 
 UP_WITHIN_S = 90.0
 STOP_WITHIN_S = 30.0
+PATIENCE_S = 90.0
+"""An operation answers when it is done; both instances of a service start one after the other."""
 
 
 class OperationError(RuntimeError):
@@ -31,11 +33,8 @@ class Operations:
     """The platform's operations door, as an operator or a plan uses it."""
 
     def __init__(self, layout: Layout) -> None:
-        self._client = httpx.Client(
-            base_url=layout.operations_url,
-            headers={"authorization": f"Bearer {layout.operations_token_file.read_text()}"},
-            timeout=90,
-        )
+        self._url = layout.operations_url
+        self._headers = {"authorization": f"Bearer {layout.operations_token_file.read_text()}"}
 
     def status(self) -> dict[str, Any]:
         """What runs where."""
@@ -64,7 +63,7 @@ class Operations:
 
     def _asked(self, method: str, path: str) -> Any:
         try:
-            answer = self._client.request(method, path)
+            answer = httpx.request(method, self._url + path, headers=self._headers, timeout=PATIENCE_S)
         except httpx.HTTPError as error:
             raise OperationError(f"the platform does not answer: {error}") from error
         if not answer.is_success:

@@ -76,9 +76,7 @@ async def run(layout: Layout, rate: float) -> None:
     chance, tally = random.Random(), Tally()
     in_flight: set[asyncio.Task[None]] = set()
     report = layout.folder / "traffic.json"
-    async with httpx.AsyncClient(
-        transport=Balancer(Rotation(layout.rotation_file)), timeout=PATIENCE_S
-    ) as client:
+    async with httpx.AsyncClient(transport=Balancer(Rotation(layout.rotation_file)), timeout=PATIENCE_S) as client:
         base = f"http://{layout.names[Role.GATEWAY]}"
         next_at = report_at = time.monotonic()
         while not stop.is_set():

@@ -59,6 +59,9 @@ class Outgoing:
     kind: str
     message: deliveries.Kind
     tier: int
+    """Why this person is paged: the tier, from 0; -1: the fallback."""
+    via: str
+    """The schedule that named them; "" : named directly."""
 
 
 NextStep = Callable[[PageFacts, Directory, datetime], Decision]

@@ -117,6 +117,8 @@ class Delivery(DueRow):
     destination = models.CharField(max_length=254, help_text="what is slow or down together")
     wakes = models.BooleanField(default=True, help_text="whether the channel can wake somebody")
     message = models.CharField(max_length=40, help_text="page or resolved")
+    tier = models.SmallIntegerField(default=-1, help_text="why they were paged: the tier, from 0; -1: the fallback")
+    via = models.CharField(max_length=120, blank=True, default="", help_text="the schedule that named them")
     step = models.PositiveIntegerField()
     position = models.PositiveSmallIntegerField(default=0, help_text="among the ways of this person, from 0")
     state = models.CharField(

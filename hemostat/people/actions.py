@@ -37,9 +37,7 @@ def _checked_email(email: str) -> str:
     try:
         validate_email(email)
     except ValidationError as error:
-        raise RefusedError(
-            _("“%(text)s” is not an e-mail address.") % {"text": email}, field="email"
-        ) from error
+        raise RefusedError(_("“%(text)s” is not an e-mail address.") % {"text": email}, field="email") from error
     return email
 
 
@@ -88,12 +86,8 @@ def _keep_an_owner(user: User) -> None:
         )
 
 
-def _happened(
-    kind: str, user: User, actor: Ref, params: Mapping[str, Any] | None = None, *others: Ref
-) -> None:
-    record(
-        kind, actor=actor, subjects=[queries.ref(user), *others], params={"name": str(user), **(params or {})}
-    )
+def _happened(kind: str, user: User, actor: Ref, params: Mapping[str, Any] | None = None, *others: Ref) -> None:
+    record(kind, actor=actor, subjects=[queries.ref(user), *others], params={"name": str(user), **(params or {})})
 
 
 def add_user(
@@ -304,12 +298,8 @@ def redeem_setup_code(typed: str, *, email: str, name: str, password: str, langu
     with transaction.atomic():
         code = SetupCode.objects.select_for_update().filter(pk=code_id, used_at__isnull=True).first()
         if code is None or queries.anybody():
-            raise RefusedError(
-                _("Somebody else was faster and made the first account."), field="code", conflict=True
-            )
-        user = add_user(
-            email=email, name=name, role=Role.OWNER, password=password, actor=CONSOLE, language=language
-        )
+            raise RefusedError(_("Somebody else was faster and made the first account."), field="code", conflict=True)
+        user = add_user(email=email, name=name, role=Role.OWNER, password=password, actor=CONSOLE, language=language)
         code.used_at = clock.now()
         code.save(update_fields=["used_at"])
         _happened("people.installation_claimed", user, queries.ref(user))

@@ -77,9 +77,7 @@ class PersonForm(HouseForm):
     """Somebody to add."""
 
     name = _name("off")
-    email = forms.EmailField(
-        label=_("E-mail"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"})
-    )
+    email = forms.EmailField(label=_("E-mail"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"}))
     role = forms.ChoiceField(
         label=_("Role"), choices=[(r.value, ROLE_LABELS[r]) for r in Role], initial=Role.RESPONDER.value
     )

@@ -8,6 +8,7 @@ Linux the parts are told by the kernel when the supervisor dies, however it dies
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -17,8 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from hemostat.site import readiness
 from hemostat.base.failures import Exit, HemostatError
+from hemostat.site import readiness
 from hemostat.site.postgres import die_with_parent
 
 FIRST_DELAY_S = 0.25
@@ -129,7 +130,7 @@ class _Runner:
             self.ready.set()
             if self.restarts:
                 self.say(f"is ready again after {time.monotonic() - started:.1f} s")
-        code = await ended
+        code: int = await ended
         self.ready.clear()
         waiting.cancel()
         _signal_group(process.pid, signal.SIGKILL)
@@ -295,11 +296,8 @@ async def _first_byte(fd: int) -> bytes:
 
 
 def _signal_group(pid: int, sig: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # the latter: macOS, for a group of zombies
         os.killpg(pid, sig)
-    except (ProcessLookupError, PermissionError):
-        # PermissionError: on macOS for a group of zombies.
-        pass
 
 
 def _how(code: int) -> str:

@@ -20,12 +20,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hemostat.intake.readings import SpanKind, SpanReading
-from hemostat.intake.rules.assembly import Span, Trace, assemble, record
 from hemostat.intake.rules.bounded import Bounded
 from hemostat.intake.rules.counting import count, entries_of, is_complete, learn
 from hemostat.intake.rules.learned import Learned
 from hemostat.intake.rules.sampling import Sampling
 from hemostat.intake.rules.tally import Tally
+from hemostat.intake.rules.traces import Span, Trace, assemble, record
 from hemostat.intake.rules.walk import attribute
 
 BUCKET_S = 10

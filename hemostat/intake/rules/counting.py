@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hemostat.intake.readings import SpanKind
-from hemostat.intake.rules.assembly import (
+from hemostat.intake.rules.learned import Learned, Node
+from hemostat.intake.rules.tally import Requests, Tally, Times, TokenCount
+from hemostat.intake.rules.traces import (
     CALLING,
     Group,
     Span,
@@ -18,8 +20,6 @@ from hemostat.intake.rules.assembly import (
     servers_below,
     voice,
 )
-from hemostat.intake.rules.learned import Learned, Node
-from hemostat.intake.rules.tally import Requests, Tally, Times, TokenCount
 from hemostat.intake.rules.walk import (
     Leaf,
     LeafKind,

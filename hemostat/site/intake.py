@@ -4,35 +4,22 @@ from __future__ import annotations
 
 import structlog
 
-from hemostat.site import clocksync, database, schema
+from hemostat.site import clocksync, database, doors, schema
 from hemostat.site.config import config
 from hemostat.site.listen import take_port
 from hemostat.site.logs import configure
-from hemostat.site.serve import App, Receive, Scope, Send, answer, serve
+from hemostat.site.serve import serve
 
 log = structlog.get_logger()
 
 
 def run() -> None:
     """Serve until told to stop. Raises `HemostatError` where it cannot start."""
-    from hemostat.intake import door
-
     configure("intake")
     settings = config()
     listener = take_port(settings.host, settings.intake_port, setting="intake_port")
     conninfo = database.conninfo(settings)
     schema.wait_until_current(conninfo, shown=database.shown(settings), tell=log.info)
     clocksync.start(conninfo)
-    serve(with_health(door.app), listener, trusted_proxies=settings.trusted_proxies, grace_s=5)
-
-
-def with_health(door: App) -> App:
-    """`door`, with an answer to those who only ask whether the process lives."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/-/healthy":
-            await answer(send, 200, {"status": "healthy"})
-        else:
-            await door(scope, receive, send)
-
-    return app
+    door = doors.make(settings, telemetry=True)
+    serve(door.app, listener, trusted_proxies=settings.trusted_proxies, grace_s=5)
