@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import httpx
@@ -17,7 +16,6 @@ import httpx
 from hemostat.site.postgres import die_with_parent
 from hemostat_lab import injector, traffic
 from hemostat_lab.layout import Layout, Role, Telemetry
-from hemostat_lab.platform.process import READY
 
 UP_WITHIN_S = 90.0
 STOP_WITHIN_S = 30.0
@@ -111,9 +109,7 @@ class Lab:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
@@ -152,7 +148,7 @@ class Lab:
 def wait_until_up(layout: Layout, platform: subprocess.Popen[bytes] | None = None) -> None:
     """Wait for the shop; raises `OperationError` when its platform ends, or time is over."""
     deadline = time.monotonic() + UP_WITHIN_S
-    while not (layout.folder / READY).exists():
+    while not layout.ready_file.exists():
         if platform is not None and platform.poll() is not None:
             log = layout.folder / "logs" / "hemostat_lab.platform.process.log"
             raise OperationError(f"the platform ended with {platform.returncode}: {log.read_text()[-500:]}")

@@ -73,11 +73,14 @@ async def run(layout: Layout, rate: float) -> None:
     stop = asyncio.Event()
     for sig in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(sig, stop.set)
-    chance, tally = random.Random(), Tally()
+    chance = random.Random()
     in_flight: set[asyncio.Task[None]] = set()
     report = layout.folder / "traffic.json"
+    while not layout.ready_file.exists() and not stop.is_set():
+        await asyncio.sleep(0.1)
     async with httpx.AsyncClient(transport=Balancer(Rotation(layout.rotation_file)), timeout=PATIENCE_S) as client:
         base = f"http://{layout.names[Role.GATEWAY]}"
+        tally = Tally()
         next_at = report_at = time.monotonic()
         while not stop.is_set():
             now = time.monotonic()
