@@ -124,6 +124,12 @@ def fail(row: DueRow, *, now: datetime, error: str, max_attempts: int = MAX_ATTE
     return row.parked_at is not None
 
 
+def try_again(model: type[DueRow], *, now: datetime) -> int:
+    """Make the parked rows of `model` due again, with all their tries; returns how many."""
+    parked = model._default_manager.filter(parked_at__isnull=False)
+    return parked.update(parked_at=None, attempts=0, due_at=now, lease=None, lease_until=None)
+
+
 def next_due(model: type[DueRow]) -> datetime | None:
     """When the earliest open row of `model` falls due, leased ones at the end of their lease."""
     earliest: datetime | None = (

@@ -25,7 +25,9 @@ def conninfo(config: Config, name: str = "hemostat") -> str:
     if config.database_url:
         scheme = config.database_url.partition("://")[0]
         if scheme not in {"postgresql", "postgres"}:
-            raise ConfigError(f"HEMOSTAT_DATABASE_URL (or DATABASE_URL): postgresql://… is needed, not {scheme[:20]}://…")
+            raise ConfigError(
+                f"HEMOSTAT_DATABASE_URL (or DATABASE_URL): postgresql://… is needed, not {scheme[:20]}://…"
+            )
         return config.database_url
     return f"postgresql://postgres@/{name}?host={quote(str(socket_directory(config)), safe='/')}"
 

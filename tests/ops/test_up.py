@@ -63,7 +63,7 @@ def test_a_killed_part_is_started_again(installation: Installation, part: str) -
     before = installation.kill(part)
     after = eventually(lambda: (pid := installation.pid_of(part)) != before and pid, why=f"{part} runs again")
     assert after != before
-    eventually(lambda: installation.answers(), why="pages answer")
+    eventually(installation.answers, why="pages answer")
 
 
 def test_a_part_that_ends_by_itself_is_started_again(installation: Installation) -> None:
@@ -94,7 +94,7 @@ def test_the_database_survives_its_postmaster_killed_with_a_busy_backend(install
     eventually(kept, why="the database is back with what was stored")
     busy.kill()
     busy.wait()
-    eventually(lambda: installation.answers(), why="pages answer")
+    eventually(installation.answers, why="pages answer")
 
 
 def test_a_second_start_on_the_same_folder_is_refused(installation: Installation) -> None:
@@ -163,7 +163,7 @@ def test_processes_wait_for_a_schema_that_is_on_its_way(installation: Installati
             eventually(lambda: "waiting until `hemostat migrate`" in alone.output(), why="it says what it waits for")
             assert not alone.answers("/-/healthy")
             conn.execute("insert into django_migrations (app, name, applied) values ('mfa', '0001_initial', now())")
-            eventually(lambda: alone.answers(), why="it serves once the schema is there")
+            eventually(alone.answers, why="it serves once the schema is there")
         finally:
             alone.stop()
 

@@ -32,7 +32,7 @@ def web() -> None:
 
 def intake() -> None:
     """Serve the telemetry door (OTLP/HTTP and alerts), alone."""
-    from hemostat.site.door import run
+    from hemostat.site.intake import run
 
     run()
 
@@ -75,12 +75,31 @@ def demo() -> None:
 def doctor(json: Json = False) -> None:
     """Check everything a newcomer can get wrong, and say what to do. Exit code 1 when something is wrong."""
     from hemostat.site.doctor import examine
-    from hemostat.site.doctor.report import show
+    from hemostat.site.doctor.findings import is_wrong, show
 
     findings = examine()
     show(findings, json=json)
-    if any(finding.is_wrong for finding in findings):
+    if is_wrong(findings):
         sys.exit(Exit.FAILURE)
+
+
+def retry(json: Json = False) -> None:
+    """Take up again what failed so often that it was put aside; `doctor` tells of it."""
+    from hemostat.site.django import django_setup, require_database
+
+    require_database()
+    django_setup()
+    from django.apps import apps
+
+    from hemostat.base import clock, due
+
+    now = clock.now()
+    taken = {
+        str(model._meta.verbose_name_plural): due.try_again(model, now=now)
+        for model in apps.get_models()
+        if issubclass(model, due.DueRow)
+    }
+    emit(taken, json=json, text="\n".join(f"{name}: {count}" for name, count in taken.items()))
 
 
 def version(json: Json = False) -> None:
@@ -104,6 +123,6 @@ def setup_code() -> None:
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands on `app`, in the order they are shown."""
-    for command in (up, demo, doctor, web, intake, engine, migrate, version):
+    for command in (up, demo, doctor, retry, web, intake, engine, migrate, version):
         app.command(command.__name__)(command)
     app.command("setup-code")(setup_code)
