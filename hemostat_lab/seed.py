@@ -81,7 +81,7 @@ class Seed:
             )
         tell(f"Accounts are there: {OWNER.name} (owner) and {RESPONDER.name} (responder).")
         for email in (RESPONDER.email, OWNER.email):
-            once(f"contact {email}", ["contact", "add", email, "email", email, "--verified"])
+            once(f"contact {email}", ["contact", "add", email, "--verified"])
         once("schedule", ["schedule", "add", "Shop", "--user", RESPONDER.email])
         tiers = ["--tier", "schedule:shop", "--tier", f"user:{OWNER.email}"]
         once("policy", ["policy", "add", "Shop", *tiers, "--fallback", OWNER.email, "--default"])
