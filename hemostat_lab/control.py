@@ -16,6 +16,7 @@ import httpx
 from hemostat.site.postgres import die_with_parent
 from hemostat_lab import injector, traffic
 from hemostat_lab.layout import Layout, Role, Telemetry
+from hemostat_lab.traffic import Report
 
 UP_WITHIN_S = 90.0
 STOP_WITHIN_S = 30.0
@@ -121,7 +122,7 @@ class Lab:
         """Break something; `injector.FAULTS` says what there is."""
         injector.FAULTS[name](self.layout)
 
-    def traffic(self) -> dict[str, float]:
+    def traffic(self) -> Report:
         """What users meet at the moment (`traffic.Tally.report`)."""
         return read_traffic(self.layout)
 
@@ -157,9 +158,9 @@ def wait_until_up(layout: Layout, platform: subprocess.Popen[bytes] | None = Non
         time.sleep(0.1)
 
 
-def read_traffic(layout: Layout) -> dict[str, float]:
+def read_traffic(layout: Layout) -> Report:
     """What users meet at the moment; raises `FileNotFoundError` before the first second."""
-    report: dict[str, float] = json.loads((layout.folder / "traffic.json").read_text())
+    report: Report = json.loads((layout.folder / "traffic.json").read_text())
     return report
 
 
