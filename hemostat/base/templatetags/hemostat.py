@@ -76,6 +76,12 @@ def pct(share: float | None) -> str:
 
 
 @register.filter
+def figure(share: float | None) -> str:
+    """A KPI as a headline says it: 99.9 % while the digit matters, whole percents below 90."""
+    return _("unknown") if share is None else texts.figure(share)
+
+
+@register.filter
 def dur(seconds: float | None) -> str:
     """180 → 3 min."""
     return "" if seconds is None else texts.duration(seconds).replace(" ", NBSP)
