@@ -35,8 +35,7 @@ def _review(row: Incident) -> None:
     if row.state == State.RESOLVED:
         with transaction.atomic():
             held = due.hold(row)
-            due.release(held, due_at=None)
-            held.save()
+            due.finish(held, due_at=None)
         return
     keep = None
     if row.state != State.MITIGATED:

@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from hemostat.intake import frames, store
-from hemostat.intake.models import FailingSpan, InboxCursor, Source, SpanBucket
+from hemostat.intake.models import FailingSpan, InboxCursor, Source, SpanBucket, TokenBucket
 from hemostat.intake.rules import histogram
 from hemostat.intake.rules.distinct import Distinct, union
 
@@ -263,3 +263,12 @@ def parked() -> list[ParkedGroup]:
         for cursor in InboxCursor.objects.exclude(parked=[]).order_by("proc")
         for entry in cursor.parked
     ]
+
+
+def counters(environment: str, *, since: datetime, until: datetime) -> Iterator[tuple[datetime, str, dict[str, Any]]]:
+    """Bucket, key and payload of the rows of attribution that begin in [since, until).
+
+    One for each intake process; `intake.rules.tally.Tally.absorb` adds them.
+    """
+    rows = TokenBucket.objects.filter(environment=environment, bucket__gte=since, bucket__lt=until)
+    yield from rows.values_list("bucket", "key", "payload").iterator(chunk_size=2000)

@@ -22,6 +22,7 @@ from hemostat.events.actions import record
 from hemostat.events.rules import SYSTEM, Ref
 from hemostat.incidents import actions as incidents
 from hemostat.incidents.models import Incident
+from hemostat.incidents.rules.states import State
 from hemostat.paging import links, queries
 from hemostat.paging.engine import Outgoing
 from hemostat.paging.models import AckLink, Audit, Delivery, Page
@@ -56,7 +57,9 @@ def _record(incident: Incident, happened: Sequence[Happened], at: datetime) -> N
 
 
 def _locked_page(incident_id: int) -> Page | None:
-    return Page.objects.select_for_update(of=("self",)).select_related("incident").filter(incident_id=incident_id).first()
+    return (
+        Page.objects.select_for_update(of=("self",)).select_related("incident").filter(incident_id=incident_id).first()
+    )
 
 
 # --- the page ---------------------------------------------------------------------------------------------------
@@ -127,7 +130,7 @@ def help_asked(incident_id: int, event_id: uuid.UUID) -> None:
         page = _locked_page(incident_id)
         if page is None or page.state == PageState.STOPPED or not _is_new(page, event_id):
             return
-        _ring(page, clock.now(), for_help=page.incident.acknowledged_at is not None)
+        _ring(page, clock.now(), for_help=page.incident.state != State.OPEN)
 
 
 def ring_again(incident_id: int, event_id: uuid.UUID) -> None:
@@ -195,7 +198,9 @@ def _make_deliveries(page: Page, decision: Decision, severity: int, now: datetim
         Delivery(
             id=uuid7(now),
             page=page,
-            user_id=planned.person.id,
+            user_id=planned.recipient.person.id,
+            tier=planned.recipient.tier,
+            via=planned.recipient.via[:120],
             method_id=planned.way.id,
             kind=planned.way.kind,
             label=planned.way.label,
@@ -249,7 +254,8 @@ def begin_try(delivery: Delivery, page: Page, now: datetime, *, lease_until: dat
         method_id=delivery.method_id or 0,
         kind=delivery.kind,
         message=Kind(delivery.message),
-        tier=-1 if page.at_fallback else page.tier,
+        tier=delivery.tier,
+        via=delivery.via,
     )
 
 

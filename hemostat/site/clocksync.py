@@ -23,7 +23,7 @@ NEGLIGIBLE = timedelta(milliseconds=50)
 
 def measure(conn: psycopg.Connection) -> timedelta:
     """The database's clock minus this machine's, half a round trip allowed for."""
-    before, began = datetime.now(UTC), time.monotonic()
+    before, began = datetime.now(UTC), time.monotonic()  # house: time - this is what compares the clocks
     row = conn.execute("select clock_timestamp()").fetchone()
     trip = timedelta(seconds=time.monotonic() - began)
     assert row is not None

@@ -69,7 +69,17 @@ def load(environ: Mapping[str, str], toml: Path | None = None) -> Config:
     try:
         return msgspec.convert(values, Config, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"settings: {error}") from error
+        raise ConfigError(_explained(str(error), values)) from error
+
+
+def _explained(message: str, values: Mapping[str, object]) -> str:
+    """Msgspec's "Expected `int`, got `str` - at `$.web_port`", told with the setting's name and value."""
+    wanted, _, path = message.partition(" - at `$.")
+    name = path.rstrip("`").partition("[")[0]
+    if name not in values:
+        return f"Settings: {message}. See docs/settings.md for the names there are."
+    shown = "…" if "secret" in name or "password" in name else repr(values[name])
+    return f"HEMOSTAT_{name.upper()} is {shown}: {wanted.partition(',')[0].lower().replace('`', '')} is needed."
 
 
 @cache

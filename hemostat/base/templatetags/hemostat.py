@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -72,6 +73,12 @@ def say(text: Text | None) -> str:
 def pct(share: float | None) -> str:
     """0.999 → 99.9 %."""
     return _("unknown") if share is None else texts.percent(share)
+
+
+@register.filter
+def figure(share: float | None) -> str:
+    """A KPI as a headline says it: 99.9 % while the digit matters, whole percents below 90."""
+    return _("unknown") if share is None else texts.figure(share)
 
 
 @register.filter
@@ -244,6 +251,41 @@ def progress(share: float, label: str, form: str = "") -> SafeString:
         '<rect class="f {}" width="{}%" height="6" rx="3"/></svg>',
         label, form, percent,
     )  # fmt: skip
+
+
+@register.simple_tag
+def rule_bar(score: float, next_best: float | None = None) -> SafeString:
+    """How much a rule gave, 0 to 1, with a mark for what it gave the next best."""
+    mark = (
+        format_html('<rect class="b" x="{}%" width="2" height="10"/>', round(min(next_best, 0.99) * 100))
+        if next_best is not None
+        else ""
+    )
+    return format_html(
+        '<svg class="rbar" aria-hidden="true"><rect class="bg" width="100%" height="10" rx="3"/>'
+        '<rect class="a" width="{}%" height="10" rx="3"/>{}</svg>',
+        round(min(max(score, 0.0), 1.0) * 100), mark,
+    )  # fmt: skip
+
+
+@register.filter
+def begun(days: Sequence[Any]) -> int:
+    """On how many days of a strip something began."""
+    return sum(day.severity is not None for day in days)
+
+
+@register.simple_tag
+def day_strip(days: Sequence[Any]) -> SafeString:
+    """One mark a day; a day with an incident is taller and has its severity's colour."""
+    marks = format_html_join(
+        "",
+        '<rect class="{}" x="{}" y="{}" width="5" height="{}" rx="1.5"/>',
+        (
+            ("day", n * 7, 7, 18) if day.severity is None else (f"day sev-{day.severity}", n * 7, 2, 28)
+            for n, day in enumerate(days)
+        ),
+    )
+    return format_html('<svg class="chart" viewBox="0 0 {} 32" aria-hidden="true">{}</svg>', len(days) * 7 - 2, marks)
 
 
 @register.simple_tag

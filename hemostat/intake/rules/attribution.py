@@ -20,12 +20,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hemostat.intake.readings import SpanKind, SpanReading
-from hemostat.intake.rules.assembly import Span, Trace, assemble, record
 from hemostat.intake.rules.bounded import Bounded
 from hemostat.intake.rules.counting import count, entries_of, is_complete, learn
 from hemostat.intake.rules.learned import Learned
 from hemostat.intake.rules.sampling import Sampling
 from hemostat.intake.rules.tally import Tally
+from hemostat.intake.rules.traces import Span, Trace, assemble, record
 from hemostat.intake.rules.walk import attribute
 
 BUCKET_S = 10
@@ -176,7 +176,7 @@ class Attribution:
             or (entries and quiet >= QUIET_S)
             or (quiet >= SETTLE_S and is_complete(trace, learned))
         ):
-            self._close(environment, trace_id, now)
+            self._close(environment, trace_id, now, trace)
             return
         opened.look_at = opened.last_at + (QUIET_S if entries or quiet < QUIET_S else ROOTLESS_S)
         if quiet < SETTLE_S:
@@ -223,13 +223,15 @@ class Attribution:
         self._bucket(environment, now, now).left().cut_traces += 1
         self._close(environment, trace_id, now)
 
-    def _close(self, environment: _Environment, trace_id: bytes, now: float) -> None:
+    def _close(
+        self, environment: _Environment, trace_id: bytes, now: float, trace: Trace | None = None
+    ) -> None:
         """Count a trace for good, and learn from it."""
         opened = environment.open.pop(trace_id)
         environment.closed[trace_id] = True
         self._open_spans -= len(opened.spans)
         self._take_back(environment, opened)
-        trace = assemble(opened.spans, environment.learned)
+        trace = trace or assemble(opened.spans, environment.learned)
         found = count(
             trace,
             trace.entries,

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from hemostat.intake.rules.assembly import (
+from hemostat.intake.rules.learned import Learned, Node, names_service
+from hemostat.intake.rules.traces import (
     CALLING,
     Group,
     Span,
@@ -24,7 +25,6 @@ from hemostat.intake.rules.assembly import (
     servers_below,
     voice,
 )
-from hemostat.intake.rules.learned import Learned, Node, names_service
 
 MAX_DEPTH = 30
 OUTLIVED = 1.02

@@ -38,11 +38,7 @@ class Assembled(TyperGroup):
         return [*super().list_commands(ctx), *sorted({**remote_commands(), **local_commands()})]
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
-        return (
-            super().get_command(ctx, cmd_name)
-            or remote_commands().get(cmd_name)
-            or local_commands().get(cmd_name)
-        )
+        return super().get_command(ctx, cmd_name) or remote_commands().get(cmd_name) or local_commands().get(cmd_name)
 
 
 @cache
