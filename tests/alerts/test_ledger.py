@@ -27,7 +27,9 @@ sendings = st.tuples(
 
 
 @given(st.lists(sendings, max_size=30))
-def test_every_alert_fires_once_then_resolves_once_and_never_overlaps_itself(history: list[tuple[str, int | None, int | None, int, bool]]) -> None:
+def test_every_alert_fires_once_then_resolves_once_and_never_overlaps_itself(
+    history: list[tuple[str, int | None, int | None, int, bool]],
+) -> None:
     ledger, now = Ledger(), T0
     happenings: list[tuple[Happening, Alert]] = []
     born: list[Alert] = []
@@ -59,10 +61,13 @@ def test_every_alert_fires_once_then_resolves_once_and_never_overlaps_itself(his
 
 
 @given(st.lists(sendings, max_size=30), st.integers(0, 30))
-def test_going_on_from_what_is_stored_is_the_same_as_never_having_stopped(history: list[tuple[str, int | None, int | None, int, bool]], cut: int) -> None:
+def test_going_on_from_what_is_stored_is_the_same_as_never_having_stopped(
+    history: list[tuple[str, int | None, int | None, int, bool]], cut: int
+) -> None:
     def state(ledger: Ledger) -> list[tuple[object, ...]]:
         return sorted(
-            (a.labels["alertname"], a.starts_at, a.ends_at, a.ends_by_timeout, a.received, a.last_seen_at) for a in ledger._open.values()
+            (a.labels["alertname"], a.starts_at, a.ends_at, a.ends_by_timeout, a.received, a.last_seen_at)
+            for a in ledger._open.values()
         )
 
     def copy(alert: Alert) -> Alert:

@@ -13,7 +13,17 @@ from hemostat.intake.rules.buckets import OTHER, Buckets, Caps, ExceptionKey
 START = 1_767_225_600
 
 
-def reading(at: float, *, entry: str = "GET /", app_id: str = "shop", kind: SpanKind = SpanKind.SERVER, peer: str = "", failed: bool = False, code: int = 0, weight: float = 1.0) -> SpanReading:
+def reading(
+    at: float,
+    *,
+    entry: str = "GET /",
+    app_id: str = "shop",
+    kind: SpanKind = SpanKind.SERVER,
+    peer: str = "",
+    failed: bool = False,
+    code: int = 0,
+    weight: float = 1.0,
+) -> SpanReading:
     end = int(at * 1e9)
     return SpanReading(
         trace_id=b"t" * 16, span_id=b"s" * 8, parent_id=b"", kind=kind, name="n", start_ns=end - 10**7, end_ns=end,
@@ -51,7 +61,9 @@ steps = st.lists(
 
 
 @given(steps)
-def test_what_is_written_is_what_was_counted_whatever_is_forgotten_or_fails_meanwhile(taken: list[tuple[str, int, bool]]) -> None:
+def test_what_is_written_is_what_was_counted_whatever_is_forgotten_or_fails_meanwhile(
+    taken: list[tuple[str, int, bool]],
+) -> None:
     procs = count(2)
     buckets, table = Buckets(1, lambda: next(procs)), Table()
     added = failed = 0
@@ -98,7 +110,10 @@ def test_only_requests_and_calls_to_somebody_are_counted() -> None:
         buckets.add(reading(START, kind=kind), now=START)
         buckets.add(reading(START, kind=kind, peer="stock"), now=START)
     table.write(buckets)
-    assert sorted((k.entry, k.peer, r) for (_, k, _), (r, _) in table.rows.items()) == [("", "stock", 2.0), ("GET /", "", 4.0)]  # type: ignore[attr-defined]
+    assert sorted((k.entry, k.peer, r) for (_, k, _), (r, _) in table.rows.items()) == [
+        ("", "stock", 2.0),
+        ("GET /", "", 4.0),
+    ]  # type: ignore[attr-defined]
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 2)), max_size=40))

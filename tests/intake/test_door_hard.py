@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_intake_process_never_imports_django() -> None:
     code = (
-        "import sys, hemostat.site.door, hemostat.intake.door\n"
+        "import sys, hemostat.site.intake, hemostat.intake.door\n"
         "found = [m for m in sys.modules if m.split('.')[0] == 'django']\n"
         "sys.exit(f'imports {found[:3]}' if found else 0)"
     )
@@ -120,7 +120,12 @@ def test_a_door_that_is_killed_has_lost_nothing_it_answered(transactional_db: No
     assert Event.objects.filter(kind="alerts.firing").count() == len(folded)
     now = clock.now()
     for sender in senders:
-        counted = sum(p.requests for p in queries.red("production", since=now.replace(year=2000), until=now.replace(year=2100), app_id=sender.label))
+        counted = sum(
+            p.requests
+            for p in queries.red(
+                "production", since=now.replace(year=2000), until=now.replace(year=2100), app_id=sender.label
+            )
+        )
         assert sender.spans <= counted <= sender.spans + 5, "spans that were answered are counted, once"
 
 
@@ -141,7 +146,7 @@ def test_a_door_that_is_told_to_stop_answers_what_it_took(transactional_db: None
 @pytest.fixture
 def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
     """A PostgreSQL of this test alone, with fsync, that may be killed."""
-    folder = Path("/tmp") / f"hemostat-crash-{os.getpid()}"  # noqa: S108
+    folder = Path("/tmp") / f"hemostat-crash-{os.getpid()}"
     folder.mkdir(mode=0o755)
     cluster = Cluster(folder / "pg", folder / "run")
     yield cluster
@@ -151,7 +156,9 @@ def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_is_killed_under_load_has_everything_that_was_answered(own_cluster: Cluster, transactional_db: None, tmp_path: Path) -> None:
+def test_a_database_that_is_killed_under_load_has_everything_that_was_answered(
+    own_cluster: Cluster, transactional_db: None, tmp_path: Path
+) -> None:
     """SIGKILL of the postmaster and restart, with the door running on: acked and stored are compared."""
     server = own_cluster.start()
     alerts, traces = tokens()
@@ -179,7 +186,9 @@ def test_a_database_that_is_killed_under_load_has_everything_that_was_answered(o
             missing = set(answered) - set(stored)
             assert not missing, f"{len(missing)} of {len(answered)} answered alerts are missing"
             for sender in senders:
-                row = connection.execute("select sum(requests)::bigint from intake_spanbucket where app_id = %s", [sender.label]).fetchone()
+                row = connection.execute(
+                    "select sum(requests)::bigint from intake_spanbucket where app_id = %s", [sender.label]
+                ).fetchone()
                 assert row is not None
                 assert sender.spans <= row[0] <= sender.spans + sender.unanswered
     finally:
@@ -193,10 +202,19 @@ def copy_database(url: str, cluster: Cluster) -> None:
     with psycopg.connect(f"postgresql://postgres@/postgres?host={cluster.socket_dir}", autocommit=True) as admin:
         admin.execute("create database shop")
     environment = {**os.environ, "DATABASE_URL": url, "HEMOSTAT_SECRET_KEY": "a key for tests, long enough"}
-    subprocess.run([sys.executable, "-m", "hemostat.site.cli", "migrate"], env=environment, cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "hemostat.site.cli", "migrate"],
+        env=environment,
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
     with psycopg.connect(conninfo()) as here, psycopg.connect(url) as there:
         for table in ("catalog_environment", "intake_source"):
-            with here.cursor().copy(f"copy {table} to stdout") as out, there.cursor().copy(f"copy {table} from stdin") as into:
+            with (
+                here.cursor().copy(f"copy {table} to stdout") as out,
+                there.cursor().copy(f"copy {table} from stdin") as into,
+            ):
                 for block in out:
                     into.write(bytes(block))
 

@@ -38,7 +38,9 @@ def test_a_group_cut_short_is_refused(group: list[tuple[int, bytes]], data: st.D
     assert read == group[: len(read)]
 
 
-@pytest.mark.parametrize(("codec", "data"), [(9, b""), (1, b""), (1, b"\xff\xff\xff\x7f123"), (1, b"\x05\x00\x00\x00zz"), (0, b"\x00")])
+@pytest.mark.parametrize(
+    ("codec", "data"), [(9, b""), (1, b""), (1, b"\xff\xff\xff\x7f123"), (1, b"\x05\x00\x00\x00zz"), (0, b"\x00")]
+)
 def test_what_is_no_group_is_refused(codec: int, data: bytes) -> None:
     with pytest.raises(FrameError):
         list(frames.unpack(codec, data))

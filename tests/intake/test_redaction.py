@@ -61,7 +61,14 @@ def test_a_jwt_is_taken_out(before: str, payload: bytes, after: str) -> None:
 
 
 def test_tokens_of_known_makes_and_keys_are_taken_out() -> None:
-    for token in (new_token().text, "ghp_" + "a1" * 18, "xoxb-1234567890-abc", "sk_live_abcdefghij12", "AKIA" + "ABCD1234" * 2, "glpat-abcdefghij_1234567"):
+    for token in (
+        new_token().text,
+        "ghp_" + "a1" * 18,
+        "xoxb-1234567890-abc",
+        "sk_live_abcdefghij12",
+        "AKIA" + "ABCD1234" * 2,
+        "glpat-abcdefghij_1234567",
+    ):
         assert token not in redact(f"failed with {token}")
     pem = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nabc=\n-----END RSA PRIVATE KEY-----"
     assert "MIIEow" not in redact(f"cannot load {pem} for x")
@@ -71,12 +78,22 @@ def test_tokens_of_known_makes_and_keys_are_taken_out() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "Unexpected token } in JSON at position 4", "token expired", "the password is wrong", "basic authentication failed",
-        "Connection refused: db:5432", "lodash@4.17.21 not found", "order 1234567890 at 2026-11-21 16:00:00.123456",
-        "trace 4bf92f3577b34da6a3ce929d0e0e4736", "KeyError: 'item'", "1732200000000000000 ns", "shop/checkout@POST /pay",
-        "select * from users where id = 7", "HTTP 503 Service Unavailable", "0.4111111111111111 of all",
+        "Unexpected token } in JSON at position 4",
+        "token expired",
+        "the password is wrong",
+        "basic authentication failed",
+        "Connection refused: db:5432",
+        "lodash@4.17.21 not found",
+        "order 1234567890 at 2026-11-21 16:00:00.123456",
+        "trace 4bf92f3577b34da6a3ce929d0e0e4736",
+        "KeyError: 'item'",
+        "1732200000000000000 ns",
+        "shop/checkout@POST /pay",
+        "select * from users where id = 7",
+        "HTTP 503 Service Unavailable",
+        "0.4111111111111111 of all",
     ],
-)  # fmt: skip
+)
 def test_words_are_left_alone(text: str) -> None:
     assert redact(text) == text
 
@@ -97,14 +114,40 @@ def test_redacting_a_secret_twice_changes_nothing_more(before: str, shape: str, 
     assert redact(once) == once
 
 
-@pytest.mark.parametrize("key", ["password", "db.password", "http.request.header.authorization", "apiKey", "X-Api-Key", "user_token", "client_secret", "aws.access_key_id", "Cookie", "tokenValue"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "password",
+        "db.password",
+        "http.request.header.authorization",
+        "apiKey",
+        "X-Api-Key",
+        "user_token",
+        "client_secret",
+        "aws.access_key_id",
+        "Cookie",
+        "tokenValue",
+    ],
+)
 def test_keys_that_name_a_secret(key: str) -> None:
     assert is_secret_key(key)
     assert redact_value(key, "anything at all") == "[redacted]"
     assert redact_value(key, "") == ""
 
 
-@pytest.mark.parametrize("key", ["gen_ai.usage.input_tokens", "token_count", "token.type", "keyboard", "author", "http.route", "passenger", "secretary"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "gen_ai.usage.input_tokens",
+        "token_count",
+        "token.type",
+        "keyboard",
+        "author",
+        "http.route",
+        "passenger",
+        "secretary",
+    ],
+)
 def test_keys_that_only_look_like_it(key: str) -> None:
     assert not is_secret_key(key)
 
@@ -112,7 +155,10 @@ def test_keys_that_only_look_like_it(key: str) -> None:
 texts = st.one_of(st.text(max_size=60), st.builds(lambda s, v: s.format(v), st.sampled_from(SHAPES), secret), cards())
 
 
-@given(st.dictionaries(st.one_of(word, st.sampled_from(["password", "apiKey", "x-token"])), texts, max_size=4), st.booleans())
+@given(
+    st.dictionaries(st.one_of(word, st.sampled_from(["password", "apiKey", "x-token"])), texts, max_size=4),
+    st.booleans(),
+)
 def test_the_quick_look_at_a_body_never_misses_what_would_change(pairs: dict[str, str], ascii_only: bool) -> None:
     body = json.dumps(pairs, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
     assert suspicious(body) or redact_all(pairs) == pairs
@@ -120,9 +166,22 @@ def test_the_quick_look_at_a_body_never_misses_what_would_change(pairs: dict[str
 
 @pytest.mark.parametrize(
     "hostile",
-    ["a" * 16_000, "a.a-" * 4_000, "password" * 2_000, "a@" * 8_000, "1 " * 8_000, "://a:" * 3_000, 'password="' + "\\" * 16_000,
-     "eyJ" * 5_000, "authorization:" * 1_200, "-----BEGIN PRIVATE KEY-----" * 600, "a@a" + ".a" * 8_000, "bearer " * 2_000, "4" * 16_000],
-)  # fmt: skip
+    [
+        "a" * 16_000,
+        "a.a-" * 4_000,
+        "password" * 2_000,
+        "a@" * 8_000,
+        "1 " * 8_000,
+        "://a:" * 3_000,
+        'password="' + "\\" * 16_000,
+        "eyJ" * 5_000,
+        "authorization:" * 1_200,
+        "-----BEGIN PRIVATE KEY-----" * 600,
+        "a@a" + ".a" * 8_000,
+        "bearer " * 2_000,
+        "4" * 16_000,
+    ],
+)
 def test_no_text_takes_long(hostile: str) -> None:
     before = time.process_time()
     redact(hostile)

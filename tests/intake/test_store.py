@@ -50,7 +50,8 @@ def test_the_rings_have_the_columns_of_their_models(model: type[models.Model]) -
         there = {
             name: (kind, required)
             for name, kind, required in connection.execute(
-                "select attname, format_type(atttypid, null), attnotnull from pg_attribute where attrelid = %s::regclass and attnum > 0",
+                "select attname, format_type(atttypid, null), attnotnull from pg_attribute"
+                " where attrelid = %s::regclass and attnum > 0",
                 [model._meta.db_table],
             )
         }
@@ -63,11 +64,21 @@ def test_the_rings_have_the_columns_of_their_models(model: type[models.Model]) -
 def test_arrays_in_binary_form_are_read_as_they_were() -> None:
     with psycopg.connect(conninfo()) as connection:
         pgconn = connection.pgconn
-        sql = b"select $1::bigint[]::text, $2::float8[]::text, $3::text[]::text, $4::bytea[]::text, $5::boolean[]::text, $6::smallint, $7::int, $8::bigint, $9::float8"
+        sql = (
+            b"select $1::bigint[]::text, $2::float8[]::text, $3::text[]::text, $4::bytea[]::text, $5::boolean[]::text, "
+            b"$6::smallint, $7::int, $8::bigint, $9::float8"
+        )
         params = [
-            store.int8s([1, -2]), store.float8s([0.5]), store.texts(["ä", ""]), store.byteas([b"\x00", b""]), store.bools([True, False]),
-            store.int2(3), store.int4(4), store.int8(5), store.float8(0.25),
-        ]  # fmt: skip
+            store.int8s([1, -2]),
+            store.float8s([0.5]),
+            store.texts(["ä", ""]),
+            store.byteas([b"\x00", b""]),
+            store.bools([True, False]),
+            store.int2(3),
+            store.int4(4),
+            store.int8(5),
+            store.float8(0.25),
+        ]
         result = pgconn.exec_params(sql, params, None, [1] * 9)
         assert [result.get_value(0, n) for n in range(9)] == [
             b"{1,-2}", b"{0.5}", b'{\xc3\xa4,""}', b'{"\\\\x00","\\\\x"}', b"{t,f}", b"3", b"4", b"5", b"0.25",
@@ -88,11 +99,17 @@ def test_a_slot_is_spare_only_when_all_in_it_is_old_and_nothing_new_comes_soon(r
 
 
 def group(at: datetime, proc: int = 1) -> InboxGroup:
-    return InboxGroup.objects.create(proc=proc, slot=INBOX_RING.slot(at.timestamp()), received_at=at, codec=0, count=0, body=b"")
+    return InboxGroup.objects.create(
+        proc=proc, slot=INBOX_RING.slot(at.timestamp()), received_at=at, codec=0, count=0, body=b""
+    )
 
 
 def test_old_alerts_and_hashes_go_by_whole_slots_but_never_before_they_are_folded() -> None:
-    old, unfolded, young = group(NOW - timedelta(hours=29)), group(NOW - timedelta(hours=35), proc=2), group(NOW - timedelta(hours=23))
+    old, unfolded, young = (
+        group(NOW - timedelta(hours=29)),
+        group(NOW - timedelta(hours=35), proc=2),
+        group(NOW - timedelta(hours=23)),
+    )
     InboxCursor.objects.create(proc=1, position=young.pk)
     InboxCursor.objects.create(proc=2, position=0)
     for minutes in (1, 14, 24):
