@@ -1,9 +1,9 @@
-"""The engine of paging under crashes, outages, ambiguous answers and people, by the hundred; and planted bugs, caught."""
+"""The engine of paging under crashes, outages, ambiguous answers and people, by the hundred; planted bugs, caught."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -148,15 +148,14 @@ def skips_a_tier_when_late(page: PageFacts, directory: Directory, now: datetime)
 
 def does_not_hear_the_end(page: PageFacts, directory: Directory, now: datetime) -> Decision:
     """An answer does not end the escalation."""
-    decision = steps.next_step(replace(page, answered=False, over=False), directory, now)
-    return decision
+    return steps.next_step(replace(page, answered=False, over=False), directory, now)
 
 
 @dataclass(frozen=True)
 class Mutant:
     """An engine with a bug."""
 
-    rules: Rules = Rules()
+    rules: Rules = field(default_factory=Rules)
     store_class: type[MemoryStore] = MemoryStore
     engine_class: type[Engine] = Engine
 
@@ -184,5 +183,3 @@ def test_a_planted_bug_is_caught(name: str) -> None:
         if World(seed, mutant.rules, mutant.store_class, mutant.engine_class).run().check():
             return
     pytest.fail(f"no world of {len(SEEDS)} caught the bug “{name}”")
-
-

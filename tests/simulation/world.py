@@ -30,7 +30,7 @@ FAULTS_UNTIL = START + timedelta(minutes=40)
 END = START + timedelta(hours=6)
 
 
-class Crash(BaseException):  # noqa: N818 - not an error: the worker is gone
+class Crash(BaseException):
     """The process dies here."""
 
 
@@ -340,7 +340,12 @@ class World:
                 broken.append(f"page {page.id} is overdue since {page.due_at}")
             if happy and page.state not in {PageState.ACKNOWLEDGED, PageState.STOPPED}:
                 broken.append(f"page {page.id} is answered but {page.state}")
-            if not happy and page.state is PageState.RINGING and page.reason != Reason.LOW_URGENCY and page.due_at is None:
+            if (
+                not happy
+                and page.state is PageState.RINGING
+                and page.reason != Reason.LOW_URGENCY
+                and page.due_at is None
+            ):
                 broken.append(f"page {page.id} rings, and nothing is due: {page.reason}")
             if page.state is PageState.EXHAUSTED and not any(
                 e.kind == "paging.exhausted" for e in self.store.events if e.page_id == page.id

@@ -45,11 +45,16 @@ class Operation:
     """the call because of which it failed; None when it failed by itself, or did not"""
 
     @property
+    def refused(self) -> bool:
+        """Whether its caller did not get what it asked for; unlike `failed`, answers like 404 count."""
+        return self.span.failed or self.span.http_code >= 400
+
+    @property
     def decisive(self) -> list[Group]:
-        """Failed calls that show how much they matter: the caller went on without them, or failed of this
+        """Failed calls that show how much they matter: the caller did without them, or failed of this
         alone.
         """
-        if not self.span.failed:
+        if not self.refused:
             return self.bad
         return self.bad if self.explaining is not None and len(self.bad) == 1 else []
 
@@ -67,7 +72,8 @@ def operations(trace: Trace, learned: Learned) -> list[Operation]:
             continue
         called = groups(span)
         bad = [g for g in called if g.failed]
-        explaining = pick(span, called, bad, learned) if span.failed and bad else None
+        wrong = span.failed or span.http_code >= 400
+        explaining = pick(span, called, bad, learned) if wrong and bad else None
         found.append(Operation(span, called, bad, explaining))
     return found
 
@@ -152,7 +158,7 @@ def _count_operation(operation: Operation, into: Tally) -> None:
     for group in operation.decisive:
         edge = into.edge(span.node, group.callee)
         edge.decisive += 1
-        edge.caller_failed += span.failed
+        edge.caller_failed += operation.refused
     if operation.by_itself:
         into.failure(Leaf(span.node, LeafKind.INTERNAL, voice(span).label))
     else:
@@ -187,7 +193,7 @@ def learn(trace: Trace, found: Iterable[Operation], learned: Learned) -> None:
     for operation in found:
         span = operation.span
         for group in operation.decisive:
-            learned.learn_strength(span.node, group.callee, caller_failed=span.failed)
+            learned.learn_strength(span.node, group.callee, caller_failed=operation.refused)
         if not operation.by_itself:
             learned.learn_time(span.node, own_time(span, operation.called))
         if not span.failed:
