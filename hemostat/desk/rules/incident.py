@@ -305,11 +305,11 @@ def why(answer: Answer | None) -> Why | None:
     if answer is None or not answer.causes or answer.verdict is Verdict.UNKNOWN:
         return None
     cause = answer.causes[0]
-    scores = {c.rule: c.score for c in cause.contributions}
+    said = {c.reason.code for c in cause.contributions}
     return Why(
         cause=cause,
-        first=scores.get("time", 0) >= 0.5,
-        deepest=scores.get("depth", 0) >= 0.5,
+        first="diagnosis.time.first" in said,
+        deepest="diagnosis.depth.deepest" in said,
         partly=answer.verdict is Verdict.PARTLY,
         others=tuple(c for c in answer.causes[1:] if c.in_cause_set),
     )
