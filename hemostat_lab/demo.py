@@ -13,8 +13,7 @@ from hemostat.site.supervisor import Part
 from hemostat.site.up import say, tell_address, up
 from hemostat_lab import guide
 from hemostat_lab.layout import Layout, Telemetry, free_port
-from hemostat_lab.platform.process import READY
-from hemostat_lab.seed import OWNER, RESPONDER, Hemostat, Seed
+from hemostat_lab.seed import OWNER, RESPONDER, Seed
 
 DATA = "data/demo"
 """Apart from the data of `hemostat up`: the demo is thrown away without a thought."""
@@ -38,7 +37,7 @@ def main() -> int:
 def _extra(folder: Path, mail_port: int) -> list[Part]:
     settings = config()
     layout = _layout(folder, "")
-    seed = Seed(Hemostat(), layout, folder / "seed.json")
+    seed = Seed(layout, folder / "seed.json")
     seed.carry_out(lambda line: say("demo", line))
     layout = _layout(folder, seed.source_token)
     mailbox, lab = folder / "mailbox", str(layout.folder)
@@ -52,7 +51,7 @@ def _extra(folder: Path, mail_port: int) -> list[Part]:
         Part(
             name="shop",
             argv=[*python, "hemostat_lab.platform.process", lab],
-            is_ready=lambda pid: _says(layout.folder / READY, str(pid)),
+            is_ready=lambda pid: _says(layout.ready_file, str(pid)),
             grace_s=30,
         ),
         Part(name="users", argv=[*python, "hemostat_lab.traffic", lab], tells_ready=False),

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -27,6 +27,8 @@ HEALTHY_S = 90
 LOOK_EVERY_S = 1.0
 TELL_LEFT_AT_S = (60, 30, 10)
 TOKEN_VARIABLE = "HEMOSTAT_LAB_GUIDE_TOKEN"  # noqa: S105 - the name of a variable
+
+T = TypeVar("T")
 
 
 def say(line: str) -> None:
@@ -86,20 +88,24 @@ def _healthy(layout: Layout) -> str:
     return f"{traffic['rate']:.0f} requests a second, {traffic['success']:.1%} of them go well."
 
 
+def _patiently(ask: Callable[[], list[T]], tell: Callable[[str], None]) -> list[T]:
+    told = False
+    while True:
+        try:
+            return ask()
+        except httpx.HTTPError as error:
+            if not told:
+                tell(f"Hemostat does not answer at the moment ({error}); I keep asking.")
+            told = True
+            time.sleep(LOOK_EVERY_S)
+
+
 def watch(api: Api, scene: Scene, known: set[str], fault_at: float, tell: Callable[[str], None]) -> None:
     """Tell about incidents as they happen, without end. `fault_at`: when the fault was switched on, monotonic."""
     seen: dict[str, Incident] = {}
-    silent = False
     while True:
         time.sleep(LOOK_EVERY_S)
-        try:
-            news = [api.incident(code) for code in api.codes() if code not in known]
-            silent = False
-        except httpx.HTTPError as error:
-            if not silent:
-                tell(f"Hemostat does not answer at the moment ({type(error).__name__}); I keep looking.")
-            silent = True
-            continue
+        news = _patiently(lambda: [api.incident(code) for code in api.codes() if code not in known], tell)
         for incident in news:
             is_first = not seen or next(iter(seen)) == incident.code
             since = time.monotonic() - fault_at if is_first else None
@@ -125,7 +131,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     api = Api(given.url, os.environ[TOKEN_VARIABLE])
     wait_healthy(layout, given.after, say)
-    known = set(api.codes())
+    known = set(_patiently(api.codes, say))
     fault_at = time.monotonic()
     injector.FAULTS[given.fault](layout)
     say("A fault was switched on. Nobody told Hemostat; watch it find out.")

@@ -166,6 +166,11 @@ class Layout:
         return self.folder / "rotation.json"
 
     @property
+    def ready_file(self) -> Path:
+        """There while the shop is up; it holds the platform's process id."""
+        return self.folder / "ready"
+
+    @property
     def store_folder(self) -> Path:
         """The store's database cluster, wherever it had to be put."""
         return (self.folder / "pg").resolve()

@@ -7,15 +7,14 @@ a file, so that a second start, or one after a crash, does the rest and nothing 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from string import Template
-from typing import Any
 
+from hemostat_lab.console import Console
 from hemostat_lab.layout import Layout, Role, write_private
 
 PLANS = Path(__file__).parent / "plans"
@@ -34,6 +33,7 @@ class Person:
 
 RESPONDER = Person("Ana Ruiz", "ana@example.org", "responder", "clamp-before-cause")
 OWNER = Person("Omar Haddad", "omar@example.org", "owner", "owner-of-the-demo")
+GUIDE = Person("The guide", "guide@example.org", "viewer", "reads-and-changes-nothing")
 
 PURPOSES: Mapping[Role, tuple[str, str]] = {
     Role.GATEWAY: ("core", "use the shop"),
@@ -44,36 +44,11 @@ PURPOSES: Mapping[Role, tuple[str, str]] = {
 """Tier, and what users cannot do when it fails."""
 
 
-class SeedError(RuntimeError):
-    """A command refused; the message is the command line and what it said."""
-
-
-class Hemostat:
-    """The `hemostat` command of this very Python."""
-
-    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
-        self._environ = {**os.environ, **(environ or {})}
-
-    def __call__(self, *arguments: str, stdin: str = "", environ: Mapping[str, str] | None = None) -> Any:
-        """Run a command and return its JSON; raises `SeedError`."""
-        done = subprocess.run(
-            [sys.executable, "-m", "hemostat.site.cli", *arguments, "--json"],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**self._environ, **(environ or {})},
-        )
-        if done.returncode:
-            raise SeedError(f"hemostat {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
-        return json.loads(done.stdout)
-
-
 class Seed:
     """What is set up, step by step; `file` remembers what was done and the tokens that were given."""
 
-    def __init__(self, hemostat: Hemostat, layout: Layout, file: Path) -> None:
-        self._hemostat = hemostat
+    def __init__(self, layout: Layout, file: Path, environ: Mapping[str, str] | None = None) -> None:
+        self._environ = environ
         self._layout = layout
         self._file = file
         self._kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
@@ -89,29 +64,38 @@ class Seed:
         return self._kept["token"]
 
     def carry_out(self, tell: Callable[[str], None]) -> None:
-        """Do what has not been done yet; raises `SeedError`."""
-        for person in (OWNER, RESPONDER):
-            self._once(
+        """Do what has not been done yet; raises `CommandError`."""
+        if "finished" in self._kept:
+            return
+        with Console(self._environ) as console:
+            self._carry_out(console, tell)
+        self._keep("finished", "done")
+
+    def _carry_out(self, console: Console, tell: Callable[[str], None]) -> None:
+        once = partial(self._once, console)
+        for person in (OWNER, RESPONDER, GUIDE):
+            once(
                 f"user {person.email}",
                 ["user", "add", person.email, "--name", person.name, "--role", person.role, "--password-stdin"],
                 stdin=person.password + "\n",
             )
-            self._once(f"contact {person.email}", ["contact", "add", person.email, "email", person.email, "--verified"])
         tell(f"Accounts are there: {OWNER.name} (owner) and {RESPONDER.name} (responder).")
-        self._once("schedule", ["schedule", "add", "Shop", "--user", RESPONDER.email])
+        for email in (RESPONDER.email, OWNER.email):
+            once(f"contact {email}", ["contact", "add", email, "--verified"])
+        once("schedule", ["schedule", "add", "Shop", "--user", RESPONDER.email])
         tiers = ["--tier", "schedule:shop", "--tier", f"user:{OWNER.email}"]
-        self._once("policy", ["policy", "add", "Shop", *tiers, "--fallback", OWNER.email, "--default"])
+        once("policy", ["policy", "add", "Shop", *tiers, "--fallback", OWNER.email, "--default"])
         tell(f"{RESPONDER.name} is on call by e-mail; {OWNER.name} is next.")
         for role, (tier, purpose) in PURPOSES.items():
             name = self._layout.names[role]
             known_as = ["--label", name.capitalize(), "--tier", tier, "--purpose", purpose]
-            self._once(f"service {name}", ["service", "add", name, *known_as])
+            once(f"service {name}", ["service", "add", name, *known_as])
         environment = self._layout.telemetry.environment
-        self._once("source", ["source", "add", "Shop", "--protocol", "otlp", "--environment", environment])
-        self._once("token", ["token", "create", OWNER.email, "guide"])
+        once("source", ["source", "add", "Shop", "--protocol", "otlp", "--environment", environment])
+        once("token", ["token", "create", "guide", "--user", GUIDE.email])
         plans = sorted(PLANS.glob("*.toml"))
         for file in plans:
-            self._once(
+            once(
                 f"plan {file.stem}",
                 ["plan", "add", "-", "--secret", SECRET],
                 stdin=plan_text(file, self._layout),
@@ -120,12 +104,20 @@ class Seed:
         tell(f"{len(plans)} plans are written, and the shop's source is let in.")
 
     def _once(
-        self, step: str, arguments: Sequence[str], *, stdin: str = "", environ: Mapping[str, str] | None = None
+        self,
+        console: Console,
+        step: str,
+        arguments: Sequence[str],
+        *,
+        stdin: str = "",
+        environ: Mapping[str, str] | None = None,
     ) -> None:
-        if step in self._kept:
-            return
-        said = self._hemostat(*arguments, stdin=stdin, environ=environ)
-        self._kept[step] = said.get("token", "done") if isinstance(said, dict) else "done"
+        if step not in self._kept:
+            said = console.run(arguments, stdin=stdin, environ=environ)
+            self._keep(step, said.get("token", "done"))
+
+    def _keep(self, step: str, value: str) -> None:
+        self._kept[step] = value
         write_private(self._file, json.dumps(self._kept, indent=1))
 
 

@@ -19,7 +19,6 @@ from hemostat.incidents.rules.states import Role
 from hemostat.people.api_auth import caller, token_or_session
 from hemostat.people.rules import Permission
 
-PREFIX = "/incidents"
 router = Router(tags=["incidents"])
 
 

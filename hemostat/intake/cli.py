@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 from django.utils.translation import gettext as _
 
+from hemostat.base.console import Json, emit
 from hemostat.base.refusals import RefusedError
 from hemostat.events.rules import CONSOLE
 from hemostat.intake import actions, queries
-from hemostat.intake.models import Protocol
+from hemostat.intake.models import Protocol, Source
 
 NAME = "source"
 app = typer.Typer(help="Senders of telemetry and alerts, each with its own token.", no_args_is_help=True)
@@ -18,10 +19,13 @@ app = typer.Typer(help="Senders of telemetry and alerts, each with its own token
 _ADDRESS = {Protocol.OTLP: "POST /v1/traces (port 4318)", Protocol.ALERTMANAGER: "POST /api/v2/alerts"}
 
 
-def _show(slug: str, protocol: str, token: str) -> None:
-    typer.echo(f"Token of {slug}, shown this once:")
-    typer.echo(token)
-    typer.echo(f"It sends to {_ADDRESS[Protocol(protocol)]}, with “Authorization: Bearer <token>” or as a basic password.")
+def _show(source: Source, token: str, *, json: bool) -> None:
+    where = _ADDRESS[Protocol(source.protocol)]
+    sentence = (
+        f"Token of {source.slug}, shown this once:\n{token}\n"
+        f"It sends to {where}, with “Authorization: Bearer <token>” or as a basic password."
+    )
+    emit({"slug": source.slug, "protocol": source.protocol, "token": token}, json=json, text=sentence)
 
 
 def _id(slug: str) -> int:
@@ -36,10 +40,11 @@ def add(
     name: Annotated[str, typer.Argument(help="What people call it, e.g. “prometheus”.")],
     protocol: Annotated[Protocol, typer.Option(help="What it speaks.")],
     environment: Annotated[str, typer.Option(help="Which environment it tells of.")] = "production",
+    json: Json = False,
 ) -> None:
     """Add a source and print its token."""
     source, token = actions.add_source(name=name, protocol=protocol, environment_slug=environment, actor=CONSOLE)
-    _show(source.slug, source.protocol, token)
+    _show(source, token, json=json)
 
 
 @app.command("list")
@@ -59,10 +64,10 @@ def list_(
 
 
 @app.command()
-def rotate(slug: Annotated[str, typer.Argument(help="Which source.")]) -> None:
+def rotate(slug: Annotated[str, typer.Argument(help="Which source.")], json: Json = False) -> None:
     """Give a source a new token and print it; the old one stops working."""
     source, token = actions.rotate_source(_id(slug), actor=CONSOLE)
-    _show(source.slug, source.protocol, token)
+    _show(source, token, json=json)
 
 
 @app.command()

@@ -14,8 +14,9 @@ class SiteConfig(AppConfig):
     def ready(self) -> None:
         from hemostat.events import registry
         from hemostat.paging import brief
-        from hemostat.site import flow, suggestions, texts
+        from hemostat.site import flow, places, suggestions, texts
 
         registry.install(flow.FLOW)
         brief.suggest_with(suggestions.best_plan)
         texts.register_all()
+        places.register_all()

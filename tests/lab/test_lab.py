@@ -17,6 +17,7 @@ import pytest
 from hemostat_lab import injector
 from hemostat_lab.control import Lab, OperationError
 from hemostat_lab.layout import INSTANCES, SERVICES, USUAL_NAMES, Role, Telemetry, shuffled_names
+from hemostat_lab.traffic import Report
 from tests.lab.sink import TOKEN, Sink, Span, serve
 
 pytestmark = pytest.mark.slow
@@ -72,7 +73,7 @@ def success(lab: Lab, seconds: float = 3.0) -> float:
     return 1 - (after["failed"] - before["failed"]) / (after["total"] - before["total"])
 
 
-def wait_for_report(lab: Lab) -> dict[str, float]:
+def wait_for_report(lab: Lab) -> Report:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         try:

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page
-from tests.installation import eventually
 
 from hemostat_lab import injector
 from hemostat_lab.layout import Role, shuffled_names
+from tests.installation import eventually
 from tests.story.browser import acknowledge, phone, press_plan, sign_in
 from tests.story.world import World, world
 

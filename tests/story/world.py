@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from tests.installation import Installation, eventually, running
 
 from hemostat_lab import mailbox
 from hemostat_lab.control import Lab
 from hemostat_lab.layout import Layout, Role, Telemetry, free_port
-from hemostat_lab.seed import RESPONDER, Hemostat, Seed
+from hemostat_lab.seed import RESPONDER, Seed
+from tests.installation import Installation, eventually, running
 
 BASELINE_S = 75
 """Healthy traffic before a fault: detection wants a minute of it."""
@@ -149,7 +149,7 @@ def world(folder: Path, names: Mapping[Role, str] | None, **settings: str) -> It
         with running(installation):
             endpoint = f"{installation.intake_url}/v1/traces"
             layout = Layout.open(folder / "lab", names=names, telemetry=Telemetry(endpoint))
-            seed = Seed(Hemostat(installation.env), layout, folder / "seed.json")
+            seed = Seed(layout, folder / "seed.json", installation.env)
             seed.carry_out(lambda _line: None)
             telemetry = Telemetry(endpoint, seed.source_token)
             with Lab(folder / "lab", names=names, telemetry=telemetry) as lab:
