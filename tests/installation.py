@@ -27,7 +27,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def eventually(what: Callable[[], Any], *, within: float = 30, why: str = "") -> Any:
+def eventually(what: Callable[[], Any], *, within: float = 90, why: str = "") -> Any:
     """Ask `what` until its answer is true, and return it; fail when it is not within so many seconds."""
     deadline = time.monotonic() + within
     while True:
@@ -74,11 +74,11 @@ class Installation:
         """Where telemetry goes."""
         return f"http://127.0.0.1:{self.intake_port}"
 
-    def run(self, *args: str, within: float = 60, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *args: str, within: float = 120, typed: str = "", **env: str) -> subprocess.CompletedProcess[str]:
         """Run one `hemostat` command to its end."""
         return subprocess.run(
-            [*self.command, *args], env={**self.env, **env}, capture_output=True, text=True, timeout=within, check=False,
-            cwd="/", **self.as_user,
+            [*self.command, *args], env={**self.env, **env}, capture_output=True, text=True, timeout=within,
+            input=typed, check=False, cwd="/", **self.as_user,
         )  # fmt: skip
 
     def start(self, *args: str) -> None:
@@ -101,7 +101,7 @@ class Installation:
         except (OSError, urllib.error.HTTPError):
             return False
 
-    def wait_until_ready(self, within: float = 60) -> None:
+    def wait_until_ready(self, within: float = 120) -> None:
         """Return when the whole start is over: the console says so."""
 
         def ready() -> bool:

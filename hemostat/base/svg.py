@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 WIDTH = 400
 LEFT = 2.0
-RIGHT = 358.0
+RIGHT = 350.0
 """Where the last value stands; the rest of the width is for its label."""
 TOP = 4.0
 LABEL_ROOM = 14

@@ -62,6 +62,11 @@ def percent(value: float) -> str:
     return text.removesuffix(".0") + NBSP + "%"
 
 
+def figure(share: float) -> str:
+    """A share as a headline says it: `99.9 %` where the digit matters, `12 %` below 90."""
+    return percent(share if share >= 0.9 else round(share, 2))
+
+
 def duration(seconds: float) -> str:
     """42 → `42 s`, 180 → `3 min`, 4000 → `1 h 7 min`, 200000 → `2 d 8 h`."""
     whole = round(max(0.0, seconds))

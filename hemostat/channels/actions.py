@@ -72,7 +72,9 @@ def add_method(*, user: User, kind: str, address: str, actor: Ref, verified: boo
             verified_at=now if verified or kind == ContactMethod.Kind.IN_APP else None,
             created_at=now,
         )
-        record("channels.method_added", actor=actor, subjects=[_ref(user)], params={"way": str(method), "name": str(user)})
+        record(
+            "channels.method_added", actor=actor, subjects=[_ref(user)], params={"way": str(method), "name": str(user)}
+        )
     return AddedMethod(method, secret)
 
 
@@ -133,7 +135,7 @@ def send_code(method_id: int, *, user: User) -> Outcome:
 
 
 def verify(method_id: int, code: str, *, user: User) -> None:
-    """The person typed in the code that came through this way. Raises RefusedError(field="code") when it is not right."""
+    """The person typed in the code that came. Raises RefusedError(field="code") when it is not the right one."""
     with transaction.atomic():
         method = ContactMethod.objects.select_for_update().filter(pk=method_id, user=user).first()
         if method is None:

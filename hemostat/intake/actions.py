@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from django.db import transaction
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from hemostat.base import clock, wake
@@ -12,6 +16,7 @@ from hemostat.catalog.actions import ensure_environment
 from hemostat.catalog.models import Environment
 from hemostat.events.actions import record
 from hemostat.events.rules import Ref
+from hemostat.intake import store
 from hemostat.intake.models import Protocol, Source
 
 
@@ -36,9 +41,38 @@ def _live(source_id: int) -> Source:
     return source
 
 
-def add_source(
-    *, name: str, protocol: Protocol | str, environment_slug: str, actor: Ref
-) -> tuple[Source, str]:
+class CursorMovedError(RuntimeError):
+    """Somebody else has folded on from where we believed to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The groups of one process after `before` up to `after` are folded; `parked`: those that could not be."""
+
+    proc: int
+    before: int
+    after: int
+    parked: tuple[tuple[int, str], ...] = ()
+    """(group id, reason)"""
+
+
+def move_cursors(moves: Sequence[Move]) -> None:
+    """Note how far the inbox is folded, in the transaction that stores what was folded.
+
+    Raises `CursorMovedError` when one of the cursors is not where its move begins: then nothing of it may be stored.
+    No event: folding is not something that happened, what it finds is.
+    """
+    parked = [json.dumps([{"group": group, "reason": reason[:500]} for group, reason in m.parked]) for m in moves]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            store.MOVE_CURSORS,
+            [[m.proc for m in moves], [m.before for m in moves], [m.after for m in moves], parked],
+        )
+        if cursor.rowcount != len(moves):
+            raise CursorMovedError("another engine has folded these groups")
+
+
+def add_source(*, name: str, protocol: Protocol | str, environment_slug: str, actor: Ref) -> tuple[Source, str]:
     """Add a sender; returns it and its token, which is shown this once and stored only as a hash.
 
     The environment is made when it is not there. Raises `RefusedError`.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import connection
 from django.db.models import QuerySet
 
+from hemostat.intake import frames, store
 from hemostat.intake.models import FailingSpan, InboxCursor, Source, SpanBucket, TokenBucket
 from hemostat.intake.rules import histogram
 from hemostat.intake.rules.distinct import Distinct, union
@@ -117,7 +119,9 @@ def red(
     `own_only`: only what entries answered; without it, also the calls to peers.
     """
     merged: dict[tuple[datetime, str, str, str], list[SpanBucket]] = {}
-    for row in _buckets(environment, since, until, app_id, entry, own_only).order_by("bucket", "app_id", "entry", "peer"):
+    for row in _buckets(environment, since, until, app_id, entry, own_only).order_by(
+        "bucket", "app_id", "entry", "peer"
+    ):
         merged.setdefault((row.bucket, row.app_id, row.entry, row.peer), []).append(row)
     return [_point(rows) for rows in merged.values()]
 
@@ -213,6 +217,36 @@ def samples(
         )
         for row in rows.order_by("-at")[:limit]
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    """One commit group of raw alerts."""
+
+    proc: int
+    id: int
+    received_at: float
+    """Unix seconds"""
+    codec: int
+    data: bytes
+
+    def bodies(self) -> Iterator[tuple[int, bytes]]:
+        """(source id, body) of each request in the group; raises `frames.FrameError`."""
+        return frames.unpack(self.codec, self.data)
+
+
+def cursors() -> dict[int, int]:
+    """How far each intake process's groups are folded: proc → id of the last group."""
+    return dict(InboxCursor.objects.values_list("proc", "position"))
+
+
+def inbox_after(positions: Mapping[int, int], limit: int) -> list[InboxRow]:
+    """The next groups of each process, in the order in which it committed them; at most `limit` of each."""
+    if not positions:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(store.INBOX_AFTER, [list(positions), list(positions.values()), limit])
+        return [InboxRow(proc, id_, at.timestamp(), codec, bytes(data)) for proc, id_, at, codec, data in cursor]
 
 
 @dataclass(frozen=True)

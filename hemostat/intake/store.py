@@ -54,8 +54,8 @@ EXCEPTIONS = Statement(
 
 FAILING_SPANS = Statement(
     "failing_spans",
-    """insert into intake_failingspan (trace_id, span_id, parent_id, environment, app_id, operation, at, exception, link,
-                                       sample)
+    """insert into intake_failingspan (trace_id, span_id, parent_id, environment, app_id, operation, at, exception,
+                                       link, sample)
        select t, s, p, e, a, o, to_timestamp(w), x, l, m::jsonb
          from unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::float8[],
                      $8::text[], $9::text[], $10::text[]) as t(t, s, p, e, a, o, w, x, l, m)
@@ -122,6 +122,18 @@ COUNTS = """
 RECENT_BODIES = """select digest, at from intake_acceptedbody where at > %s"""
 SAMPLES_OF_TODAY = """
     select exception, count(*) from intake_failingspan where at >= %s group by exception"""
+
+# Statements of the engine, over Django's connection.
+INBOX_AFTER = """
+    select g.proc, g.id, g.received_at, g.codec, g.body
+      from unnest(%s::bigint[], %s::bigint[]) as p(proc, position)
+     cross join lateral (select * from intake_inboxgroup
+                          where proc = p.proc and id > p.position order by id limit %s) g
+     order by g.proc, g.id"""
+MOVE_CURSORS = """
+    update intake_inboxcursor c set position = m.after, parked = c.parked || m.parked::jsonb
+      from unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[]) as m(proc, before, after, parked)
+     where c.proc = m.proc and c.position = m.before"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,9 @@ def _record(incident: Incident, happened: Sequence[Happened], at: datetime) -> N
 
 
 def _locked_page(incident_id: int) -> Page | None:
-    return Page.objects.select_for_update(of=("self",)).select_related("incident").filter(incident_id=incident_id).first()
+    return (
+        Page.objects.select_for_update(of=("self",)).select_related("incident").filter(incident_id=incident_id).first()
+    )
 
 
 # --- the page ---------------------------------------------------------------------------------------------------

@@ -19,7 +19,6 @@ from hemostat.paging.sender import Sender
 from hemostat.paging.store import PostgresStore
 
 
-
 @cache
 def engine() -> Engine:
     """The engine of this process."""
@@ -31,12 +30,12 @@ def _sender() -> Sender:
     return Sender(engine())
 
 
-def step_pages(now: datetime) -> int:
+def step_pages(_now: datetime) -> int:
     """Take the pages that are due one step further."""
     return engine().run_pages()
 
 
-def send_deliveries(now: datetime) -> int:
+def send_deliveries(_now: datetime) -> int:
     """Hand the deliveries that are due to the workers; they are sent beside this."""
     return _sender().run()
 

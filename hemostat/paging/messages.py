@@ -1,4 +1,4 @@
-"""The words of a page and of "it is over", in the receiver's language and time zone: what, why, do, one link to answer."""
+"""The words of a page and of "it is over", in the receiver's language and zone: what, why, do, one link to answer."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class ChannelProvider:
             return refused("this way was removed")
         try:
             message = compose(outgoing)
-        except Exception as error:  # noqa: BLE001 - nothing was sent: it is tried again, and the next way is used
+        except Exception as error:
             log.exception("a message could not be worded", delivery=str(outgoing.delivery_id))
             return temporary(f"internal error while wording the message: {type(error).__name__}")
         return channel(outgoing.kind).send(to, message)

@@ -1,4 +1,4 @@
-"""Questions about pages: what the rules need to know, and the record of who was paged when, by what, with which answer."""
+"""Questions about pages: what the rules need to know, and who was paged when, by what, with which answer."""
 
 from __future__ import annotations
 

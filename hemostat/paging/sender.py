@@ -1,7 +1,7 @@
 """Sending side by side: a slow or dead destination holds up its own messages and nobody else's.
 
-A destination (a mail server, a webhook's host) gets at most `per_destination` of the workers, and its deliveries are not
-claimed while it has them: a claim must not age in a queue. Workers are threads, for they wait for networks.
+A destination (a mail server, a webhook's host) gets at most `per_destination` of the workers, and its deliveries are
+not claimed while it has them: a claim must not age in a queue. Workers are threads, for they wait for networks.
 """
 
 from __future__ import annotations
@@ -42,9 +42,7 @@ class Sender:
             free = self._workers - self._busy.total()
             full = {d for d, n in self._busy.items() if n >= self._per_destination}
             room = self._per_destination - max((n for d, n in self._busy.items() if d not in full), default=0)
-        leases = (
-            self._engine.store.claim_deliveries(self._engine.now(), free, room, full) if free > 0 else []
-        )
+        leases = self._engine.store.claim_deliveries(self._engine.now(), free, room, full) if free > 0 else []
         for lease in leases:
             with self._changed:
                 self._busy[lease.destination] += 1

@@ -53,6 +53,8 @@ TEXTS = {
     "paging.audit_exhausted": _("{code}: everybody was tried, and nobody has answered"),
     "paging.audit_stuck": _("{code}: nothing is due, and no reason is recorded"),
     # messages
+    "paging.plan_worked": _("{steps} steps, about {about_s:dur}, helped {helped} of {total} times"),
+    "paging.plan_new": _("{steps} steps, about {about_s:dur}, not run yet"),
     "paging.since": _("Since {since:time}."),
     "paging.lasted": _("It lasted {for_s:dur}, since {since:time}."),
 }

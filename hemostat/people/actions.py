@@ -8,11 +8,12 @@ from __future__ import annotations
 import hmac
 import zoneinfo
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
+from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
@@ -320,7 +321,13 @@ def keep_answer(kept: KeptAnswer, *, body: str) -> None:
     kept.save(update_fields=["body"])
 
 
-def forget_kept_answers() -> int:
+def forget_kept_answers(now: datetime) -> int:
     """Delete kept answers older than a day; returns how many."""
-    deleted, _by_model = KeptAnswer.objects.filter(created_at__lt=clock.now() - KEPT_ANSWERS_FOR).delete()
+    deleted, _by_model = KeptAnswer.objects.filter(created_at__lt=now - KEPT_ANSWERS_FOR).delete()
+    return deleted
+
+
+def forget_ended_sessions(now: datetime) -> int:
+    """Delete sessions that can no longer be used; returns how many."""
+    deleted, _by_model = Session.objects.filter(expire_date__lt=now).delete()
     return deleted

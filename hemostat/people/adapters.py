@@ -83,4 +83,5 @@ class SecondStepAdapter(DefaultMFAAdapter):  # type: ignore[misc]
 
     def build_totp_svg(self, url: str) -> str:
         """The picture to scan: dark modules with a quiet zone, on white in every theme."""
-        return segno.make(url, error="m").svg_inline(scale=4, border=4, dark="#000", light="#fff")
+        drawing = segno.make(url, error="m").svg_inline(scale=4, border=4, dark="#000", light="#fff")
+        return drawing.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import sys
 from typing import Annotated
-from urllib.parse import urljoin
 
 import typer
-from django.conf import settings
-from django.urls import reverse
 
 from hemostat.base.console import Json, NotFoundError, UsageError, emit
 from hemostat.base.ids import TOKEN_PATTERN
@@ -45,7 +42,7 @@ def _password(*, from_stdin: bool) -> str:
 
 def _link(user: User) -> str:
     actions.note_invitation(user, actor=CONSOLE)
-    return urljoin(settings.CONFIG.public_url, reverse("people:join", args=[user.pk, invitations.make(user)]))
+    return invitations.link(user)
 
 
 @user_app.command("add")

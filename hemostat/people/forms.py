@@ -99,7 +99,7 @@ class ProfileForm(HouseForm):
     """What people say about themselves."""
 
     name = _name()
-    time_zone = forms.ChoiceField(label=_("Time zone"))
+    time_zone = forms.ChoiceField(label=_("Time zone"), widget=forms.Select(attrs={"translate": "no"}))
     language = forms.ChoiceField(label=_("Language"))
     theme = forms.ChoiceField(label=_("Look"), choices=[(t.value, THEME_LABELS[t]) for t in Theme])
 

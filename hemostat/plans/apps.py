@@ -12,7 +12,7 @@ class PlansConfig(AppConfig):
     name = "hemostat.plans"
     label = "plans"
 
-    def ready(self) -> None:
+    def ready(self) -> None:  # house: ready - the navigation is a registry that rooms fill
         from hemostat.base.navigation import Entry, register
         from hemostat.people.rules import Permission
 

@@ -19,6 +19,7 @@ from hemostat.plans.models import Plan
 from hemostat.plans.rules.plan import Step
 from hemostat.plans.rules.prepared import describe
 from hemostat.plans.rules.states import RunState, Verb
+from hemostat.plans.rules.values import fill_label
 
 
 @requires(Permission.READ)
@@ -58,7 +59,8 @@ def plan(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _step(step: Step, place: int, option: queries.PlanOption | None) -> dict[str, Any]:
     filled = option.preview[place] if option is not None and option.preview else ""
-    return {"name": step.name, "does": filled or describe(step), "guards": step.guards, "undo": step.undo, "step": step}
+    name = fill_label(step.name, option.values) if option is not None else step.name
+    return {"name": name, "does": filled or describe(step), "guards": step.guards, "undo": step.undo, "step": step}
 
 
 def _incident(code: str) -> Incident | None:

@@ -16,8 +16,8 @@ from hemostat.incidents.models import Incident
 from hemostat.intake import chores as intake
 from hemostat.paging import chores as paging
 from hemostat.paging.models import Delivery, Page
+from hemostat.people import chores as people
 from hemostat.plans import chores as plans
-from hemostat.plans.models import Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +50,12 @@ LOOPS: tuple[Loop, ...] = (
     Loop(name="reactions", work=lambda _now: events.work_reactions(), due=(Reaction,)),
     Loop(name="pages", work=paging.step_pages, due=(Page,)),
     Loop(name="deliveries", work=paging.send_deliveries, due=(Delivery,)),
-    Loop(name="runs", work=plans.work, due=(Run,)),
+    # not by due rows: what is due may be for engines with another label, and would be looked at without a pause
+    Loop(name="runs", work=plans.work),
     Loop(name="incidents", work=incidents.work, due=(Incident,)),
     Loop(name="inbox", work=alerts.fold_inbox, leader=True),
     by_clock("detection", detection.look, every_s=1),
     by_clock("audit", paging.audit, every_s=30),
     by_clock("housekeeping", intake.work, every_s=60),
+    by_clock("people", people.work, every_s=600),
 )

@@ -67,6 +67,7 @@ class _Runner:
         self.process: subprocess.Popen[bytes] | None = None
         self.ready = asyncio.Event()
         self.was_ready = False
+        self.ready_at: float | None = None
         self.stopping = False
         self.restarts = 0
         self.task: asyncio.Task[None] | None = None
@@ -89,15 +90,15 @@ class _Runner:
                 continue
             if self.stopping:
                 return
-            started = time.monotonic()
-            code = await self._run_once(started)
+            self.ready_at = None
+            code = await self._run_once(time.monotonic())
             if self.stopping:
                 return
             if not self.was_ready and code in HOPELESS:
                 self.supervisor.give_up(code)
                 return
-            lived = time.monotonic() - started
-            delay = FIRST_DELAY_S if lived > STEADY_S else min(delay * 2, LONGEST_DELAY_S)
+            steady = self.ready_at is not None and time.monotonic() - self.ready_at > STEADY_S
+            delay = FIRST_DELAY_S if steady else min(delay * 2, LONGEST_DELAY_S)
             self.restarts += 1
             self.say(f"ended with {_how(code)}; started again in {delay:g} s (restart {self.restarts})")
             await asyncio.sleep(delay)
@@ -127,6 +128,7 @@ class _Runner:
         await asyncio.wait({ended, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if waiting.done() and waiting.result() and not ended.done():
             self.was_ready = True
+            self.ready_at = time.monotonic()
             self.ready.set()
             if self.restarts:
                 self.say(f"is ready again after {time.monotonic() - started:.1f} s")

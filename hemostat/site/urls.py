@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("hemostat.people.urls")),
     path("accounts/", include("hemostat.people.account_urls")),
     path("api/v1/", api.urlpatterns()),
+    path("", include("hemostat.channels.urls")),
     path("", include("hemostat.paging.urls")),
     path("", include("hemostat.plans.urls")),
     path("", include("hemostat.desk.urls")),

@@ -33,7 +33,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(what: Callable[[], bool], seconds: float = 15.0) -> None:
+def wait_for(what: Callable[[], bool], seconds: float = 30.0) -> None:
     """Wait until something is so; fail the test when it never is."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -59,6 +59,12 @@ class RunningDoor:
             return httpx.get(f"{self.url}/-/ready", timeout=1).status_code == 200
         except httpx.HTTPError:
             return False
+
+    def knows(self, token: str, path: str, empty: bytes) -> bool:
+        """Whether the token is one of a source by now: it may send nothing."""
+        with self.client(token) as client:
+            headers = {"content-type": "application/x-protobuf"}
+            return client.post(path, content=empty, headers=headers).status_code == 200
 
     def stop(self, sig: signal.Signals = signal.SIGTERM) -> int:
         if self.process.poll() is None:
@@ -87,25 +93,37 @@ def start_door(database_url: str, tmp_path: Path) -> RunningDoor:
     log.close()
     door = RunningDoor(process, f"http://127.0.0.1:{port}")
     try:
-        wait_for(door.is_ready)
+        wait_for(door.is_ready, 90)
     except AssertionError:
         door.stop(signal.SIGKILL)
         raise AssertionError((tmp_path / "door.log").read_text()) from None
     return door
 
 
-@pytest.fixture
-def door(transactional_db: None, tmp_path: Path) -> Iterator[RunningDoor]:
-    running = start_door(conninfo(), tmp_path)
+@pytest.fixture(scope="session")
+def _shared_door(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDoor]:
+    running = start_door(conninfo(), tmp_path_factory.mktemp("door"))
     yield running
     running.stop()
 
 
 @pytest.fixture
-def otlp_token(transactional_db: None) -> str:
-    return actions.add_source(name="shop", protocol="otlp", environment_slug="production", actor=CONSOLE)[1]
+def door(_shared_door: RunningDoor, transactional_db: None) -> RunningDoor:
+    """One door for all tests that leave it running."""
+    return _shared_door
 
 
 @pytest.fixture
-def alerts_token(transactional_db: None) -> str:
-    return actions.add_source(name="prometheus", protocol="alertmanager", environment_slug="production", actor=CONSOLE)[1]
+def otlp_token(door: RunningDoor) -> str:
+    token = actions.add_source(name="shop", protocol="otlp", environment_slug="production", actor=CONSOLE)[1]
+    wait_for(lambda: door.knows(token, "/v1/traces", b""))
+    return token
+
+
+@pytest.fixture
+def alerts_token(door: RunningDoor) -> str:
+    token = actions.add_source(
+        name="prometheus", protocol="alertmanager", environment_slug="production", actor=CONSOLE
+    )[1]
+    wait_for(lambda: door.knows(token, "/api/v2/alerts", b"[]"))
+    return token

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -10,8 +11,11 @@ import pytest
 
 from hemostat.base import clock
 from hemostat.base.clock import ManualClock
+from hemostat.base.due import next_due
 from hemostat.events import actions as events
+from hemostat.events.models import Reaction
 from hemostat.paging import chores
+from hemostat.paging.models import Delivery, Page
 from tests.paging.world import START, Mailbox, Sink, mail_server, webhook_sink
 
 
@@ -48,14 +52,17 @@ def sink() -> Iterator[Sink]:
 
 @pytest.fixture
 def work(time: ManualClock) -> Callable[[float], None]:
-    """Let `seconds` pass, one at a time, and do after each what falls due."""
+    """Let `seconds` pass, from one thing due to the next, and do each in its time."""
 
     def run(seconds: float = 0) -> None:
         engine = chores.engine()
-        for second in range(int(seconds) + 1):
-            if second:
-                time.advance(1)
+        end = time.now() + timedelta(seconds=seconds)
+        while True:
             while events.work_reactions() + engine.run_pages() + engine.run_deliveries():
                 pass
+            if time.now() >= end:
+                return
+            due = [at for model in (Page, Delivery, Reaction) if (at := next_due(model)) is not None]
+            time.advance((min([*due, end]) - time.now()).total_seconds())
 
     return run

@@ -6,7 +6,7 @@ import email
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import policy as email_policy
@@ -16,6 +16,7 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 
+from hemostat.base import clock
 from hemostat.base.texts import Text
 from hemostat.catalog.models import Environment, Service
 from hemostat.channels import actions as channels
@@ -33,9 +34,7 @@ START = datetime(2026, 11, 19, 13, 2, 32, tzinfo=UTC)
 
 def person(name: str, *ways: str, role: Role = Role.RESPONDER, **values: Any) -> User:
     """A person with proven ways: `email`, `in_app`, or the URL of a webhook; no way is proven without any."""
-    user = User.objects.create(
-        email=f"{name.lower()}@example.org", name=name, role=role, created_at=START, **values
-    )
+    user = User.objects.create(email=f"{name.lower()}@example.org", name=name, role=role, created_at=START, **values)
     for way in ways:
         kind = way if way in {"email", "in_app"} else "webhook"
         address = {"email": user.email, "in_app": ""}.get(way, way)
@@ -91,6 +90,7 @@ class Mailbox:
 
     port: int = 0
     mails: list[EmailMessage] = field(default_factory=list)
+    times: list[datetime] = field(default_factory=list)
     answer: Callable[[], str | None] = lambda: None
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
@@ -101,6 +101,7 @@ class Mailbox:
         parsed = email.message_from_bytes(envelope.content, policy=email_policy.default)
         assert isinstance(parsed, EmailMessage)
         self.mails.append(parsed)
+        self.times.append(clock.now())
         return "250 2.0.0 taken"
 
 
@@ -144,17 +145,18 @@ def webhook_sink() -> Iterator[Sink]:
     sink = Sink()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - the library's name
+        def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers["content-length"]))
             sink.requests.append(({k.lower(): v for k, v in self.headers.items()}, json.loads(raw)))
             if sink.wait is not None:
                 sink.wait.wait(10)
-            self.send_response(sink.status)
-            for name, value in sink.headers.items():
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(sink.body)))
-            self.end_headers()
-            self.wfile.write(sink.body)
+            with suppress(BrokenPipeError, ConnectionResetError):  # who gave up waiting has gone
+                self.send_response(sink.status)
+                for name, value in sink.headers.items():
+                    self.send_header(name, value)
+                self.send_header("content-length", str(len(sink.body)))
+                self.end_headers()
+                self.wfile.write(sink.body)
 
         def log_message(self, format: str, *args: Any) -> None:
             pass

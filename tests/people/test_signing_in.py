@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from xml.etree import ElementTree
 
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
 from hemostat.base import clock
 from hemostat.base.clock import ManualClock
 from hemostat.events import queries as events
-from hemostat.people import actions, queries
+from hemostat.people import actions, chores, queries
 from hemostat.people.models import User
 from hemostat.people.rules import Role
 
@@ -137,6 +140,17 @@ def test_signing_out_needs_a_press_and_ends_the_session(client: Client, person: 
     assert client.get("/profile/").status_code == 302
 
 
+def test_sessions_that_have_ended_are_forgotten_and_others_stay(person: Callable[..., User]) -> None:
+    user = person()
+    staying, leaving = Client(), Client()
+    sign_in(staying, user.email, remember="on")
+    sign_in(leaving, user.email, remember="on")
+    Session.objects.filter(pk=leaving.session.session_key).update(expire_date=clock.now() - timedelta(seconds=1))
+    assert chores.work(clock.now()) == 1
+    assert staying.get("/profile/").status_code == 200
+    assert leaving.get("/profile/").status_code == 302
+
+
 @pytest.mark.parametrize("path", ["/accounts/signup/", "/accounts/email/", "/accounts/password/reset/"])
 def test_nobody_can_sign_up_or_reset_by_mail(client: Client, person: Callable[..., User], path: str) -> None:
     person()
@@ -152,7 +166,10 @@ def test_sign_in_codes_from_setting_up_to_recovery(client: Client, person: Calla
     assert "That is not your password." in refused.content.decode()
     page = client.post(asked.redirect_chain[-1][0], {"password": PASSWORD}, follow=True)
     secret = page.context["form"].secret
-    assert "data:image/svg+xml;base64," in page.content.decode()
+    picture = re.search(r'src="data:image/svg\+xml;base64,([^"]+)"', page.content.decode())
+    assert picture
+    drawing = ElementTree.fromstring(base64.b64decode(picture[1]))
+    assert drawing.tag == "{http://www.w3.org/2000/svg}svg", "browsers draw an SVG image only with its namespace"
     wrong = client.post("/accounts/codes/set-up/", {"code": "000000"})
     assert "That is not the present code" in wrong.content.decode()
     assert not queries.has_totp(user)
@@ -205,7 +222,7 @@ def test_a_link_lets_somebody_choose_a_password_once_and_for_three_days(
     with clock.using(manual := ManualClock(datetime(2026, 11, 19, 14, 0, tzinfo=UTC))):
         owner = signed_in()
         answer = owner.post("/settings/people/add/", {"name": "Bob", "email": "bob@example.com", "role": "responder"})
-        link = answer.context["link"].removeprefix("http://testserver")
+        link = answer.context["link"].removeprefix("http://localhost:8080")
         assert "no-store" in answer["Cache-Control"]
         assert client.get(link)["Referrer-Policy"] == "no-referrer"
         weak = client.post(link, {"password": "bob@example.com"})
@@ -215,7 +232,7 @@ def test_a_link_lets_somebody_choose_a_password_once_and_for_three_days(
         assert sign_in(client, "bob@example.com")["Location"] == "/"
 
         bob = User.objects.get(email="bob@example.com")
-        late = owner.post(f"/settings/people/{bob.pk}/invite/").context["link"].removeprefix("http://testserver")
+        late = owner.post(f"/settings/people/{bob.pk}/invite/").context["link"].removeprefix("http://localhost:8080")
         assert Client().get(late).status_code == 200
         manual.advance(timedelta(days=3, minutes=1).total_seconds())
         assert Client().get(late).status_code == 410

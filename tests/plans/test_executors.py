@@ -38,7 +38,7 @@ class Door(BaseHTTPRequestHandler):
             self.connection.shutdown(2)
             return
         if what == "slow":
-            real_time.sleep(3)
+            real_time.sleep(20)
         bodies = {"big": b"x" * (OUTPUT_CAP * 2), "echo": str(self.headers.get("authorization")).encode()}
         body = bodies.get(what, b"restarted orders")
         self.send_response(500 if what == "fail" else 200)
@@ -137,7 +137,7 @@ def test_what_cannot_even_begin_has_failed_and_is_in_no_doubt(kind: Kind) -> Non
 def test_a_time_out_leaves_doubt(kind: Kind) -> None:
     begun = real_time.monotonic()
     assert do(kind.hang)[0].did is Did.AMBIGUOUS
-    assert real_time.monotonic() - begun < 2.5
+    assert real_time.monotonic() - begun < 15
 
 
 def test_a_step_that_is_lost_in_the_middle_leaves_doubt(kind: Kind) -> None:
@@ -205,7 +205,7 @@ def gone(pid: int) -> bool:
         return True
 
 
-def until(condition: Callable[[], bool], seconds: float = 10) -> bool:
+def until(condition: Callable[[], bool], seconds: float = 30) -> bool:
     deadline = real_time.monotonic() + seconds
     while real_time.monotonic() < deadline:
         if condition():
@@ -229,7 +229,7 @@ def test_a_stop_ends_the_command_at_once() -> None:
     begun = real_time.monotonic()
     result, _ = do(python("import time; time.sleep(60)"), stop)
     assert result.reason.code == "plans.stopped"
-    assert real_time.monotonic() - begun < 5
+    assert real_time.monotonic() - begun < 15
 
 
 def test_what_a_command_leaves_running_is_not_waited_for() -> None:
@@ -237,5 +237,5 @@ def test_what_a_command_leaves_running_is_not_waited_for() -> None:
     code = "import subprocess, sys; p = subprocess.Popen(['sleep', '20']); print(p.pid)"
     result, printed = do(python(code))
     assert result.did is Did.SUCCEEDED
-    assert real_time.monotonic() - begun < 5
+    assert real_time.monotonic() - begun < 15
     os.kill(int(printed), signal.SIGKILL)

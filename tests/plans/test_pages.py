@@ -93,6 +93,8 @@ def test_a_plan_is_filled_in_from_an_incident(browser: Client, plan: Plan) -> No
     page = text_of(browser.get("/plans/restart-orders/?incident=INC-318"))
     assert "Filled in from INC-318" in page
     assert "restart orders" in page
+    assert "Restart orders" in page
+    assert "{service_name}" not in page
     assert browser.get("/plans/restart-orders/?incident=INC-999").status_code == 404
     assert browser.get("/plans/nothing/").status_code == 404
 

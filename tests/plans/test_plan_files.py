@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +99,16 @@ def test_what_is_wrong_is_refused_naming_the_field(change: str, to: str, said: s
     with pytest.raises(plan.PlanError) as refused:
         plan.load(GOOD.replace(change, to, 1))
     assert str(refused.value).startswith(said)
+
+
+def test_the_documented_file_is_a_plan_and_names_every_field() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "plans.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    read = plan.load(example)
+    assert {step.kind for step in read.steps} == {"http", "command"}
+    for struct in (plan.PlanFile, plan.HttpStep, plan.CommandStep, plan.Verification, plan.Association):
+        for field in struct.__struct_fields__:
+            assert field in page, f"{struct.__name__}.{field} is not documented"
 
 
 def test_a_file_that_is_no_toml_or_json_is_refused() -> None:

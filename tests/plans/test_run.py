@@ -293,14 +293,14 @@ def test_stopping_a_run_ends_its_program(incident: Incident, user: User, tmp_pat
         until(lambda: pid_file.exists() and pid_file.read_text() != "")
         assert actions.cancel(run_id, user=user)
         assert not actions.cancel(run_id, user=user)
-        runs.wait(10)
+        runs.wait(30)
         run = queries.run(run_id)
         assert run.state is RunState.CANCELLED
         assert [s.state for s in run.steps] == [StepState.UNKNOWN, StepState.SKIPPED]
         until(lambda: not Path(f"/proc/{pid_file.read_text()}").exists())
 
 
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     deadline = real_time.monotonic() + seconds
     while not condition():
         assert real_time.monotonic() < deadline, "it did not happen in time"
@@ -328,7 +328,7 @@ def test_output_is_live_and_without_secrets_and_none_is_stored_plain(
         assert queries.run(run_id).steps[0].state is StepState.RUNNING
         go_on.touch()
         until(lambda: queries.run(run_id).state is RunState.VERIFYING)
-        runs.wait(10)
+        runs.wait(30)
         assert queries.run(run_id).steps[0].output == "signing in with •••\ndone\n"
         everything = ""
         with connection.cursor() as cursor:

@@ -112,5 +112,12 @@ def test_anything_but_a_plain_name_in_braces_is_an_error(template: str) -> None:
         values.parts(template)
 
 
+def test_a_name_for_people_is_filled_in_as_far_as_it_is_known() -> None:
+    assert (
+        values.fill_label("Roll {service} back to {previous_version}", {"service": "x"})
+        == "Roll x back to {previous_version}"
+    )
+
+
 def test_doubled_braces_are_braces() -> None:
     assert values.fill_argument("{{{service}}}", filling(service="x")) == "{x}"

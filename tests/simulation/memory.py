@@ -218,9 +218,7 @@ class MemoryStore:
             row.facts = replace(row.facts, due_at=None)
             row.lease = row.lease_until = None
             return None
-        row.facts = replace(
-            row.facts, tries=row.facts.tries + 1, first_tried_at=row.facts.first_tried_at or now
-        )
+        row.facts = replace(row.facts, tries=row.facts.tries + 1, first_tried_at=row.facts.first_tried_at or now)
         row.lease_until = now + LEASE
         return Outgoing(
             row.facts.id, page.id, row.facts.user_id, row.method_id, row.kind, row.facts.message, row.tier, row.via

@@ -331,7 +331,7 @@ def test_a_refusal_brings_the_next_way_forward(at: Harness) -> None:
     email = next(lease for lease in claim(at) if lease.destination == "email")
     assert begin(at, email)
     finish(at, email, outcomes.refused("550 no"))
-    assert [(r.position, r.state) for r in at.rows(page)][0] == (0, DeliveryState.FAILED)
+    assert next((r.position, r.state) for r in at.rows(page)) == (0, DeliveryState.FAILED)
     assert at.rows(page)[1].due_at == START
     assert [lease.destination for lease in claim(at)] == ["webhook hooks.example.org"]
 

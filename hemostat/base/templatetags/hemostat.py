@@ -17,12 +17,15 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
-from hemostat.base import clock, texts
+from hemostat.base import clock, svg, texts
 from hemostat.base.texts import NBSP, Text
 
 register = template.Library()
+
+TWO_DAYS_S = 172_800
+"""From here on nobody counts hours."""
 
 SEVERITY_WORDS = (
     gettext_lazy("critical"),
@@ -76,6 +79,12 @@ def pct(share: float | None) -> str:
 
 
 @register.filter
+def figure(share: float | None) -> str:
+    """A KPI as a headline says it: 99.9 % while the digit matters, whole percents below 90."""
+    return _("unknown") if share is None else texts.figure(share)
+
+
+@register.filter
 def dur(seconds: float | None) -> str:
     """180 → 3 min."""
     return "" if seconds is None else texts.duration(seconds).replace(" ", NBSP)
@@ -113,6 +122,9 @@ def ago(at: datetime | None) -> str:
     seconds = (clock.now() - at).total_seconds()
     if seconds < 2:
         return pgettext("seen", "now")
+    if seconds >= TWO_DAYS_S:
+        days = round(seconds / 86_400)
+        return ngettext("%(n)s day ago", "%(n)s days ago", days) % {"n": days}
     return _("%(span)s ago") % {"span": texts.duration(seconds).replace(" ", NBSP)}
 
 
@@ -280,6 +292,12 @@ def day_strip(days: Sequence[Any]) -> SafeString:
         ),
     )
     return format_html('<svg class="chart" viewBox="0 0 {} 32" aria-hidden="true">{}</svg>', len(days) * 7 - 2, marks)
+
+
+@register.simple_tag
+def spark(shares: Sequence[float], bad: bool = False) -> SafeString:
+    """A small curve beside a figure."""
+    return svg.sparkline(shares, bad=bad)
 
 
 @register.simple_tag

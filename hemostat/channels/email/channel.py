@@ -69,14 +69,16 @@ class EmailChannel:
         try:
             validate_email(address)
         except ValidationError as error:
-            raise RefusedError(_("“%(text)s” is not an e-mail address.") % {"text": address}, field="address") from error
+            raise RefusedError(
+                _("“%(text)s” is not an e-mail address.") % {"text": address}, field="address"
+            ) from error
         return address
 
     def label(self, address: str) -> str:
         """The address itself."""
         return address
 
-    def destination(self, address: str) -> str:
+    def destination(self, address: str) -> str:  # noqa: ARG002 - the protocol's
         """All mail goes through one server."""
         return "email"
 
@@ -170,4 +172,3 @@ class _Conversation:
 
     def _clean(self, text: str) -> str:
         return without(text, (self._server.password,))
-

@@ -23,11 +23,11 @@ class InAppChannel:
             raise RefusedError(_("In-app notices have no address."), field="address")
         return ""
 
-    def label(self, address: str) -> str:
+    def label(self, address: str) -> str:  # noqa: ARG002 - the protocol's
         """Nothing to see."""
         return ""
 
-    def destination(self, address: str) -> str:
+    def destination(self, address: str) -> str:  # noqa: ARG002 - the protocol's
         """Our own database."""
         return "in_app"
 

@@ -6,7 +6,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -15,41 +14,70 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='ContactMethod',
+            name="ContactMethod",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('email', 'e-mail'), ('webhook', 'webhook'), ('in_app', 'in-app')], max_length=20)),
-                ('label', models.CharField(help_text='what people see: the address, or the host of a URL', max_length=254)),
-                ('destination', models.CharField(help_text='what is slow or down together; see channels.base', max_length=254)),
-                ('address', models.TextField(blank=True, default='', help_text='sealed: e-mail address or URL')),
-                ('secret', models.TextField(blank=True, default='', help_text='sealed: signing secret of a webhook')),
-                ('position', models.PositiveIntegerField(default=0)),
-                ('verified_at', models.DateTimeField(blank=True, null=True)),
-                ('code', models.TextField(blank=True, default='', help_text='sealed: the code that proves it works')),
-                ('code_sent_at', models.DateTimeField(blank=True, null=True)),
-                ('code_tries', models.PositiveSmallIntegerField(default=0)),
-                ('created_at', models.DateTimeField()),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='contact_methods', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("email", "e-mail"), ("webhook", "webhook"), ("in_app", "in-app")], max_length=20
+                    ),
+                ),
+                (
+                    "label",
+                    models.CharField(help_text="what people see: the address, or the host of a URL", max_length=254),
+                ),
+                (
+                    "destination",
+                    models.CharField(help_text="what is slow or down together; see channels.base", max_length=254),
+                ),
+                ("address", models.TextField(blank=True, default="", help_text="sealed: e-mail address or URL")),
+                ("secret", models.TextField(blank=True, default="", help_text="sealed: signing secret of a webhook")),
+                ("position", models.PositiveIntegerField(default=0)),
+                ("verified_at", models.DateTimeField(blank=True, null=True)),
+                ("code", models.TextField(blank=True, default="", help_text="sealed: the code that proves it works")),
+                ("code_sent_at", models.DateTimeField(blank=True, null=True)),
+                ("code_tries", models.PositiveSmallIntegerField(default=0)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="contact_methods",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['position', 'id'],
+                "ordering": ["position", "id"],
             },
         ),
         migrations.CreateModel(
-            name='Notice',
+            name="Notice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('title', models.CharField(max_length=300)),
-                ('lead', models.TextField(blank=True, default='')),
-                ('url', models.CharField(blank=True, default='', max_length=300)),
-                ('severity', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('idempotency_key', models.UUIDField(unique=True)),
-                ('created_at', models.DateTimeField()),
-                ('seen_at', models.DateTimeField(blank=True, null=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notices', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("title", models.CharField(max_length=300)),
+                ("lead", models.TextField(blank=True, default="")),
+                ("url", models.CharField(blank=True, default="", max_length=300)),
+                ("severity", models.PositiveSmallIntegerField(blank=True, null=True)),
+                ("idempotency_key", models.UUIDField(unique=True)),
+                ("created_at", models.DateTimeField()),
+                ("seen_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="notices", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('seen_at__isnull', True)), fields=['user', 'created_at'], name='notice_unseen')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("seen_at__isnull", True)),
+                        fields=["user", "created_at"],
+                        name="notice_unseen",
+                    )
+                ],
             },
         ),
     ]

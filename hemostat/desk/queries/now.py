@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from hemostat.base.texts import Text
 from hemostat.channels import queries as channels
+from hemostat.desk.queries.health import health
 from hemostat.desk.queries.setup import checks
 from hemostat.desk.rules.now import Duty, NowPage, OpenIncident, Row, needs, row, strip
 from hemostat.incidents.models import Incident, IncidentRole
@@ -53,6 +54,7 @@ def _read(incident: Incident) -> OpenIncident:
         run=facts["run_state"] or "",
         nobody_left=facts["nobody_left"],
         cause=Text.from_json(causes[0]["sentence"]) if causes else None,
+        cause_app_id=causes[0]["app_id"] if causes else "",
     )
 
 
@@ -91,6 +93,7 @@ def now_page(reader: User, now: datetime) -> NowPage:
         needs=needs(incidents, on_duty, held, now),
         duties=tuple(on_duty),
         checks=tuple(held),
+        health=tuple(health(now, frozenset(i.cause_app_id for i in incidents))),
         days=strip(list(begun), now),
         last=_read(last) if last else None,
         last_lasted_s=(last.resolved_at - last.onset_at).total_seconds() if last and last.resolved_at else 0,

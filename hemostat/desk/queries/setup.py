@@ -12,7 +12,8 @@ from hemostat.base import texts
 from hemostat.channels import queries as channels
 from hemostat.channels.queries import MethodView
 from hemostat.desk.rules.now import Check
-from hemostat.intake.models import Source
+from hemostat.intake import queries as intake
+from hemostat.intake.queries import SourceView
 from hemostat.oncall import queries as oncall
 from hemostat.oncall.queries import ScheduleView
 from hemostat.paging import queries as paging
@@ -32,7 +33,7 @@ class SetUp:
     methods: tuple[MethodView, ...]
     schedules: tuple[ScheduleView, ...]
     policies: tuple[PolicyView, ...]
-    sources: tuple[Source, ...]
+    sources: tuple[SourceView, ...]
     plans: int
 
     @property
@@ -84,7 +85,7 @@ def set_up(reader: User, now: datetime) -> SetUp:
         methods=tuple(channels.methods_of(reader)),
         schedules=tuple(oncall.schedules(now)),
         policies=tuple(paging.policies()),
-        sources=tuple(Source.objects.filter(revoked_at__isnull=True).select_related("environment").order_by("name")),
+        sources=tuple(intake.sources()),
         plans=Plan.objects.filter(enabled=True).count(),
     )
 
@@ -130,16 +131,12 @@ def _audit_check(now: datetime) -> Check:
 
 
 def _source_check(now: datetime) -> Check:
-    newest = (
-        Source.objects.filter(revoked_at__isnull=True, last_seen_at__isnull=False)
-        .order_by("-last_seen_at")
-        .values_list("name", "last_seen_at")
-        .first()
-    )
-    if newest is None or newest[1] is None:
+    seen = [(s.last_seen_at, s.name) for s in intake.sources() if s.last_seen_at]
+    if not seen:
         return Check("off", _("No signal has come in"), _("add a source, then it shows here"))
-    span = texts.duration((now - newest[1]).total_seconds())
-    return Check("ok", _("Signals come in"), _("%(source)s, %(span)s ago") % {"source": newest[0], "span": span})
+    at, name = max(seen)
+    span = texts.duration((now - at).total_seconds())
+    return Check("ok", _("Signals come in"), _("%(source)s, %(span)s ago") % {"source": name, "span": span})
 
 
 def checks(now: datetime) -> list[Check]:

@@ -275,7 +275,7 @@ def _curve(facts: Facts, at: Phase, shown: Figure | None) -> SafeString:
         "end": _time(points[-1].at),
         "before": texts.percent(facts.kpi_baseline or 0),
         "onset": _time(facts.onset_at),
-        "now": texts.percent(shown.after),
+        "now": texts.figure(shown.after),
     }
     drawing = Curve(
         points=points,
@@ -283,7 +283,7 @@ def _curve(facts: Facts, at: Phase, shown: Figure | None) -> SafeString:
         marks=[m for m in marks if m.at >= points[0].at],
         goal=goal,
         good=shown.direction != "down",
-        last_label=texts.percent(shown.after),
+        last_label=texts.figure(shown.after),
         time_labels=[(t, s) for t, s in labels if t >= points[0].at],
         height=80 if at in {Phase.CHOOSE, Phase.NEXT} else 92,
     )
@@ -305,11 +305,11 @@ def why(answer: Answer | None) -> Why | None:
     if answer is None or not answer.causes or answer.verdict is Verdict.UNKNOWN:
         return None
     cause = answer.causes[0]
-    scores = {c.rule: c.score for c in cause.contributions}
+    said = {c.reason.code for c in cause.contributions}
     return Why(
         cause=cause,
-        first=scores.get("time", 0) >= 0.5,
-        deepest=scores.get("depth", 0) >= 0.5,
+        first="diagnosis.time.first" in said,
+        deepest="diagnosis.depth.deepest" in said,
         partly=answer.verdict is Verdict.PARTLY,
         others=tuple(c for c in answer.causes[1:] if c.in_cause_set),
     )
@@ -342,7 +342,7 @@ def _roles(facts: Facts) -> tuple[RoleView, ...]:
 
 def title(facts: Facts, shown: Figure | None) -> str:
     """What the browser's tab says: severity and figure first."""
-    what = f"{shown.what} {texts.percent(shown.after)}" if shown else texts.render(facts.headline)
+    what = f"{shown.what} {texts.figure(shown.after)}" if shown else texts.render(facts.headline)
     return f"P{facts.severity} {what} · {facts.code}"
 
 

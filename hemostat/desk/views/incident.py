@@ -67,7 +67,7 @@ def incident_live(request: HttpRequest, code: str) -> HttpResponse:
     if request.headers.get("If-None-Match") == tag:
         return HttpResponseNotModified(headers={"ETag": tag})
     response = render(request, "desk/incident/refresh.html", _context(request, row))
-    response.headers.update({"ETag": tag, "Cache-Control": "no-cache"})
+    response["ETag"], response["Cache-Control"] = tag, "no-cache"
     return response
 
 

@@ -39,7 +39,7 @@ def now_live(request: HttpRequest) -> HttpResponse:
     if request.headers.get("If-None-Match") == tag:
         return HttpResponseNotModified(headers={"ETag": tag})
     response = render(request, "desk/now/live.html", context)
-    response.headers.update({"ETag": tag, "Cache-Control": "no-cache"})
+    response["ETag"], response["Cache-Control"] = tag, "no-cache"
     return response
 
 

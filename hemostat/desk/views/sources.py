@@ -15,22 +15,28 @@ from hemostat.base.refusals import RefusedError
 from hemostat.catalog.models import Environment
 from hemostat.desk.rules.snippets import snippets
 from hemostat.intake import actions as intake
-from hemostat.intake.models import Protocol, Source
+from hemostat.intake import queries as intake_queries
+from hemostat.intake.models import Protocol
+from hemostat.intake.queries import SourceView
 from hemostat.people import queries as people
 from hemostat.people.access import current_user, requires
 from hemostat.people.rules import Permission
 
 
-def _source(slug: str) -> Source:
-    source = Source.objects.select_related("environment").filter(slug=slug).first()
-    if source is None:
+def _source(slug: str) -> SourceView:
+    found = intake_queries.source(slug)
+    if found is None:
         raise Http404(f"no source is called {slug!r}")
-    return source
+    return found
+
+
+def _speaks(source: SourceView) -> str:
+    return str(Protocol(source.protocol).label)
 
 
 def _list(request: HttpRequest, **more: object) -> HttpResponse:
     context = {
-        "sources": Source.objects.select_related("environment").order_by("revoked_at", "name"),
+        "rows": [(source, _speaks(source)) for source in intake_queries.sources(revoked=True)],
         "protocols": Protocol.choices,
         "environments": Environment.objects.order_by("slug"),
         "typed": {},
@@ -40,10 +46,11 @@ def _list(request: HttpRequest, **more: object) -> HttpResponse:
     return render(request, "desk/sources/list.html", context)
 
 
-def _with_token(request: HttpRequest, source: Source, token: str, *, fresh: bool) -> HttpResponse:
-    config = settings.CONFIG
+def _with_token(request: HttpRequest, slug: str, token: str, *, fresh: bool) -> HttpResponse:
+    config, source = settings.CONFIG, _source(slug)
     context = {
         "source": source,
+        "speaks": _speaks(source),
         "token": token,
         "fresh": fresh,
         "snippets": snippets(source.protocol, config.public_url, config.intake_port, token),
@@ -75,7 +82,7 @@ def add_source(request: HttpRequest) -> HttpResponse:
         )
     except RefusedError as error:
         return _list(request, typed=typed, problem=error)
-    return _with_token(request, source, token, fresh=True)
+    return _with_token(request, source.slug, token, fresh=True)
 
 
 @requires(Permission.READ)
@@ -86,7 +93,8 @@ def source(request: HttpRequest, slug: str) -> HttpResponse:
     config = settings.CONFIG
     shown = snippets(found.protocol, config.public_url, config.intake_port)
     may = current_user(request).may(Permission.CONFIGURE)
-    return render(request, "desk/sources/source.html", {"source": found, "snippets": shown, "may_configure": may})
+    context = {"source": found, "speaks": _speaks(found), "snippets": shown, "may_configure": may}
+    return render(request, "desk/sources/source.html", context)
 
 
 @requires(Permission.READ)
@@ -101,13 +109,12 @@ def source_heard(request: HttpRequest, slug: str) -> HttpResponse:
 @never_cache
 def rotate_source(request: HttpRequest, slug: str) -> HttpResponse:
     """Give a source a new token and show it, this once; the old one stops."""
-    found = _source(slug)
     try:
-        changed, token = intake.rotate_source(found.pk, actor=people.ref(current_user(request)))
+        changed, token = intake.rotate_source(slug, actor=people.ref(current_user(request)))
     except RefusedError as error:
         messages.error(request, error.message)
         return HttpResponseRedirect(reverse("desk:source", args=[slug]), status=303)
-    return _with_token(request, changed, token, fresh=False)
+    return _with_token(request, changed.slug, token, fresh=False)
 
 
 @requires(Permission.CONFIGURE)
@@ -115,6 +122,10 @@ def rotate_source(request: HttpRequest, slug: str) -> HttpResponse:
 def revoke_source(request: HttpRequest, slug: str) -> HttpResponse:
     """Stop a source for good; what it sent is kept."""
     found = _source(slug)
-    intake.revoke_source(found.pk, actor=people.ref(current_user(request)))
+    try:
+        intake.revoke_source(slug, actor=people.ref(current_user(request)))
+    except RefusedError as error:
+        messages.error(request, error.message)
+        return HttpResponseRedirect(reverse("desk:source", args=[slug]), status=303)
     messages.success(request, _("“%(name)s” is stopped. What it sent is kept.") % {"name": found.name})
     return HttpResponseRedirect(reverse("desk:sources"), status=303)

@@ -171,12 +171,8 @@ class Attribution:
         trace = assemble(opened.spans, learned)
         entries = entries_of(trace, learned)
         quiet = now - opened.last_at
-        if (
-            quiet >= ROOTLESS_S
-            or (entries and quiet >= QUIET_S)
-            or (quiet >= SETTLE_S and is_complete(trace, learned))
-        ):
-            self._close(environment, trace_id, now)
+        if quiet >= ROOTLESS_S or (entries and quiet >= QUIET_S) or (quiet >= SETTLE_S and is_complete(trace, learned)):
+            self._close(environment, trace_id, now, trace)
             return
         opened.look_at = opened.last_at + (QUIET_S if entries or quiet < QUIET_S else ROOTLESS_S)
         if quiet < SETTLE_S:
@@ -223,13 +219,13 @@ class Attribution:
         self._bucket(environment, now, now).left().cut_traces += 1
         self._close(environment, trace_id, now)
 
-    def _close(self, environment: _Environment, trace_id: bytes, now: float) -> None:
+    def _close(self, environment: _Environment, trace_id: bytes, now: float, trace: Trace | None = None) -> None:
         """Count a trace for good, and learn from it."""
         opened = environment.open.pop(trace_id)
         environment.closed[trace_id] = True
         self._open_spans -= len(opened.spans)
         self._take_back(environment, opened)
-        trace = assemble(opened.spans, environment.learned)
+        trace = trace or assemble(opened.spans, environment.learned)
         found = count(
             trace,
             trace.entries,

@@ -45,11 +45,16 @@ class Operation:
     """the call because of which it failed; None when it failed by itself, or did not"""
 
     @property
+    def refused(self) -> bool:
+        """Whether its caller did not get what it asked for; unlike `failed`, answers like 404 count."""
+        return self.span.failed or self.span.http_code >= 400
+
+    @property
     def decisive(self) -> list[Group]:
-        """Failed calls that show how much they matter: the caller went on without them, or failed of this
+        """Failed calls that show how much they matter: the caller did without them, or failed of this
         alone.
         """
-        if not self.span.failed:
+        if not self.refused:
             return self.bad
         return self.bad if self.explaining is not None and len(self.bad) == 1 else []
 
@@ -67,7 +72,8 @@ def operations(trace: Trace, learned: Learned) -> list[Operation]:
             continue
         called = groups(span)
         bad = [g for g in called if g.failed]
-        explaining = pick(span, called, bad, learned) if span.failed and bad else None
+        wrong = span.failed or span.http_code >= 400
+        explaining = pick(span, called, bad, learned) if wrong and bad else None
         found.append(Operation(span, called, bad, explaining))
     return found
 
@@ -85,8 +91,7 @@ def is_complete(trace: Trace, learned: Learned) -> bool:
     if not entries or any(orphan not in entries for orphan in trace.orphans):
         return False
     return not any(
-        s.kind is SpanKind.CLIENT and answer_of(s) is None and may_still_answer(s, learned)
-        for s in trace.spans
+        s.kind is SpanKind.CLIENT and answer_of(s) is None and may_still_answer(s, learned) for s in trace.spans
     )
 
 
@@ -106,9 +111,7 @@ def count(
         _count_operation(operation, into)
     for entry in entries:
         each = entry.weight * weight
-        into.entry(Node(entry.app_id, entry.operation)).add(
-            Requests(each, each * entry.failed, 1, int(entry.failed))
-        )
+        into.entry(Node(entry.app_id, entry.operation)).add(Requests(each, each * entry.failed, 1, int(entry.failed)))
         if entry.failed:
             _count_token(entry, sample, each, learned, into, asynchronous=False)
     for consumer in trace.asynchronous:
@@ -152,7 +155,7 @@ def _count_operation(operation: Operation, into: Tally) -> None:
     for group in operation.decisive:
         edge = into.edge(span.node, group.callee)
         edge.decisive += 1
-        edge.caller_failed += span.failed
+        edge.caller_failed += operation.refused
     if operation.by_itself:
         into.failure(Leaf(span.node, LeafKind.INTERNAL, voice(span).label))
     else:
@@ -164,9 +167,7 @@ def _times(ns: int) -> Times:
     return Times(1, log, log * log, float(ns))
 
 
-def _count_token(
-    entry: Span, sample: str, weight: float, learned: Learned, into: Tally, *, asynchronous: bool
-) -> None:
+def _count_token(entry: Span, sample: str, weight: float, learned: Learned, into: Tally, *, asynchronous: bool) -> None:
     walk, leaf = attribute(entry, learned)
     end = walk.end
     versions = {end.version: 1} if end and end.version and end.app_id == leaf.node.app_id else {}
@@ -187,7 +188,7 @@ def learn(trace: Trace, found: Iterable[Operation], learned: Learned) -> None:
     for operation in found:
         span = operation.span
         for group in operation.decisive:
-            learned.learn_strength(span.node, group.callee, caller_failed=span.failed)
+            learned.learn_strength(span.node, group.callee, caller_failed=operation.refused)
         if not operation.by_itself:
             learned.learn_time(span.node, own_time(span, operation.called))
         if not span.failed:

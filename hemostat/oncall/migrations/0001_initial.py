@@ -7,7 +7,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -16,29 +15,49 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Schedule',
+            name="Schedule",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=64, unique=True)),
-                ('name', models.CharField(max_length=120)),
-                ('time_zone', models.CharField(default='UTC', max_length=64)),
-                ('handoff', models.CharField(choices=[('daily', 'every day'), ('weekly', 'every week')], default=hemostat.oncall.rules.Handoff['WEEKLY'], max_length=10)),
-                ('anchor', models.DateField(help_text="the day on which the first person's first turn begins, in the zone")),
-                ('handoff_at', models.TimeField(help_text='wall-clock time of every hand-off')),
-                ('created_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slug", models.SlugField(max_length=64, unique=True)),
+                ("name", models.CharField(max_length=120)),
+                ("time_zone", models.CharField(default="UTC", max_length=64)),
+                (
+                    "handoff",
+                    models.CharField(
+                        choices=[("daily", "every day"), ("weekly", "every week")],
+                        default=hemostat.oncall.rules.Handoff["WEEKLY"],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "anchor",
+                    models.DateField(help_text="the day on which the first person's first turn begins, in the zone"),
+                ),
+                ("handoff_at", models.TimeField(help_text="wall-clock time of every hand-off")),
+                ("created_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Turn',
+            name="Turn",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveIntegerField()),
-                ('schedule', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='turns', to='oncall.schedule')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='turns', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveIntegerField()),
+                (
+                    "schedule",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="turns", to="oncall.schedule"
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="turns", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'ordering': ['position'],
-                'constraints': [models.UniqueConstraint(fields=('schedule', 'position'), name='turn_position_once')],
+                "ordering": ["position"],
+                "constraints": [models.UniqueConstraint(fields=("schedule", "position"), name="turn_position_once")],
             },
         ),
     ]

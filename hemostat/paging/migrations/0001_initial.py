@@ -7,158 +7,313 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('channels', '0001_initial'),
-        ('incidents', '0002_number'),
-        ('oncall', '0001_initial'),
+        ("channels", "0001_initial"),
+        ("incidents", "0002_number"),
+        ("oncall", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Audit',
+            name="Audit",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('passed', models.BooleanField()),
-                ('findings', models.JSONField(default=list, help_text='sentences as code and parameters')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField()),
+                ("passed", models.BooleanField()),
+                ("findings", models.JSONField(default=list, help_text="sentences as code and parameters")),
             ],
         ),
         migrations.CreateModel(
-            name='Delivery',
+            name="Delivery",
             fields=[
-                ('due_at', models.DateTimeField(blank=True, null=True)),
-                ('lease', models.UUIDField(blank=True, editable=False, null=True)),
-                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('last_error', models.TextField(blank=True, default='')),
-                ('parked_at', models.DateTimeField(blank=True, null=True)),
-                ('id', models.UUIDField(editable=False, help_text="UUIDv7; the provider's idempotency key", primary_key=True, serialize=False)),
-                ('kind', models.CharField(help_text='channel, as it was', max_length=20)),
-                ('label', models.CharField(help_text='the way, as it was shown', max_length=254)),
-                ('destination', models.CharField(help_text='what is slow or down together', max_length=254)),
-                ('wakes', models.BooleanField(default=True, help_text='whether the channel can wake somebody')),
-                ('message', models.CharField(help_text='page or resolved', max_length=40)),
-                ('tier', models.SmallIntegerField(default=-1, help_text='why they were paged: the tier, from 0; -1: the fallback')),
-                ('via', models.CharField(blank=True, default='', help_text='the schedule that named them', max_length=120)),
-                ('step', models.PositiveIntegerField()),
-                ('position', models.PositiveSmallIntegerField(default=0, help_text='among the ways of this person, from 0')),
-                ('state', models.CharField(choices=[('pending', 'pending'), ('accepted', 'accepted'), ('failed', 'failed'), ('cancelled', 'cancelled')], default=hemostat.paging.rules.states.DeliveryState['PENDING'], max_length=20)),
-                ('tries', models.PositiveIntegerField(default=0)),
-                ('ambiguous', models.PositiveIntegerField(default=0, help_text='tries of which nobody knows the outcome')),
-                ('created_at', models.DateTimeField()),
-                ('first_tried_at', models.DateTimeField(blank=True, null=True)),
-                ('last_tried_at', models.DateTimeField(blank=True, null=True)),
-                ('accepted_at', models.DateTimeField(blank=True, null=True)),
-                ('answer', models.TextField(blank=True, default='', help_text='what the provider said last, secrets removed')),
-                ('method', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='channels.contactmethod')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("due_at", models.DateTimeField(blank=True, null=True)),
+                ("lease", models.UUIDField(blank=True, editable=False, null=True)),
+                ("lease_until", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("last_error", models.TextField(blank=True, default="")),
+                ("parked_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.UUIDField(
+                        editable=False,
+                        help_text="UUIDv7; the provider's idempotency key",
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("kind", models.CharField(help_text="channel, as it was", max_length=20)),
+                ("label", models.CharField(help_text="the way, as it was shown", max_length=254)),
+                ("destination", models.CharField(help_text="what is slow or down together", max_length=254)),
+                ("wakes", models.BooleanField(default=True, help_text="whether the channel can wake somebody")),
+                ("message", models.CharField(help_text="page or resolved", max_length=40)),
+                (
+                    "tier",
+                    models.SmallIntegerField(
+                        default=-1, help_text="why they were paged: the tier, from 0; -1: the fallback"
+                    ),
+                ),
+                (
+                    "via",
+                    models.CharField(blank=True, default="", help_text="the schedule that named them", max_length=120),
+                ),
+                ("step", models.PositiveIntegerField()),
+                (
+                    "position",
+                    models.PositiveSmallIntegerField(default=0, help_text="among the ways of this person, from 0"),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "pending"),
+                            ("accepted", "accepted"),
+                            ("failed", "failed"),
+                            ("cancelled", "cancelled"),
+                        ],
+                        default=hemostat.paging.rules.states.DeliveryState["PENDING"],
+                        max_length=20,
+                    ),
+                ),
+                ("tries", models.PositiveIntegerField(default=0)),
+                (
+                    "ambiguous",
+                    models.PositiveIntegerField(default=0, help_text="tries of which nobody knows the outcome"),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("first_tried_at", models.DateTimeField(blank=True, null=True)),
+                ("last_tried_at", models.DateTimeField(blank=True, null=True)),
+                ("accepted_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "answer",
+                    models.TextField(blank=True, default="", help_text="what the provider said last, secrets removed"),
+                ),
+                (
+                    "method",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="channels.contactmethod",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='AckLink',
+            name="AckLink",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.BinaryField(max_length=32, unique=True)),
-                ('expires_at', models.DateTimeField()),
-                ('used_at', models.DateTimeField(blank=True, null=True)),
-                ('delivery', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='link', to='paging.delivery')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("digest", models.BinaryField(max_length=32, unique=True)),
+                ("expires_at", models.DateTimeField()),
+                ("used_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "delivery",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="link", to="paging.delivery"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Page',
+            name="Page",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('due_at', models.DateTimeField(blank=True, null=True)),
-                ('lease', models.UUIDField(blank=True, editable=False, null=True)),
-                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('last_error', models.TextField(blank=True, default='')),
-                ('parked_at', models.DateTimeField(blank=True, null=True)),
-                ('policy', models.JSONField(help_text='rules.policy.PolicyStamp as JSON: the policy as it was')),
-                ('state', models.CharField(choices=[('ringing', 'ringing'), ('acknowledged', 'acknowledged'), ('stopped', 'stopped'), ('exhausted', 'exhausted')], default=hemostat.paging.rules.states.PageState['RINGING'], max_length=20)),
-                ('reason', models.CharField(blank=True, default='', help_text='rules.steps.Reason: why it is so', max_length=40)),
-                ('step', models.PositiveIntegerField(default=0, help_text='times that people were paged')),
-                ('pass_no', models.PositiveSmallIntegerField(default=0, help_text='which pass over the tiers, from 0')),
-                ('tier', models.SmallIntegerField(default=-1, help_text='last tier reached in this pass, from 0; -1: none')),
-                ('at_fallback', models.BooleanField(default=False)),
-                ('for_help', models.BooleanField(default=False, help_text='rings although somebody has it: they asked for help')),
-                ('escalate_step', models.PositiveIntegerField(blank=True, help_text='the step at which somebody asked for the next one at once', null=True)),
-                ('grace_step', models.PositiveIntegerField(default=0, help_text='the step that got its minute after a backlog')),
-                ('started_at', models.DateTimeField()),
-                ('step_started_at', models.DateTimeField(blank=True, null=True)),
-                ('answered_at', models.DateTimeField(blank=True, null=True)),
-                ('last_event', models.UUIDField(blank=True, help_text='the newest event that made it ring again', null=True)),
-                ('incident', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='page', to='incidents.incident')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("due_at", models.DateTimeField(blank=True, null=True)),
+                ("lease", models.UUIDField(blank=True, editable=False, null=True)),
+                ("lease_until", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("last_error", models.TextField(blank=True, default="")),
+                ("parked_at", models.DateTimeField(blank=True, null=True)),
+                ("policy", models.JSONField(help_text="rules.policy.PolicyStamp as JSON: the policy as it was")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("ringing", "ringing"),
+                            ("acknowledged", "acknowledged"),
+                            ("stopped", "stopped"),
+                            ("exhausted", "exhausted"),
+                        ],
+                        default=hemostat.paging.rules.states.PageState["RINGING"],
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "reason",
+                    models.CharField(
+                        blank=True, default="", help_text="rules.steps.Reason: why it is so", max_length=40
+                    ),
+                ),
+                ("step", models.PositiveIntegerField(default=0, help_text="times that people were paged")),
+                ("pass_no", models.PositiveSmallIntegerField(default=0, help_text="which pass over the tiers, from 0")),
+                (
+                    "tier",
+                    models.SmallIntegerField(default=-1, help_text="last tier reached in this pass, from 0; -1: none"),
+                ),
+                ("at_fallback", models.BooleanField(default=False)),
+                (
+                    "for_help",
+                    models.BooleanField(default=False, help_text="rings although somebody has it: they asked for help"),
+                ),
+                (
+                    "escalate_step",
+                    models.PositiveIntegerField(
+                        blank=True, help_text="the step at which somebody asked for the next one at once", null=True
+                    ),
+                ),
+                (
+                    "grace_step",
+                    models.PositiveIntegerField(default=0, help_text="the step that got its minute after a backlog"),
+                ),
+                ("started_at", models.DateTimeField()),
+                ("step_started_at", models.DateTimeField(blank=True, null=True)),
+                ("answered_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "last_event",
+                    models.UUIDField(blank=True, help_text="the newest event that made it ring again", null=True),
+                ),
+                (
+                    "incident",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="page", to="incidents.incident"
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='delivery',
-            name='page',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='paging.page'),
+            model_name="delivery",
+            name="page",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="deliveries", to="paging.page"
+            ),
         ),
         migrations.CreateModel(
-            name='Policy',
+            name="Policy",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=64, unique=True)),
-                ('name', models.CharField(max_length=120)),
-                ('repeat', models.PositiveSmallIntegerField(default=1, help_text='additional passes over all tiers')),
-                ('is_default', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField()),
-                ('fallback', models.ForeignKey(help_text='paged when nobody else can be', on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slug", models.SlugField(max_length=64, unique=True)),
+                ("name", models.CharField(max_length=120)),
+                ("repeat", models.PositiveSmallIntegerField(default=1, help_text="additional passes over all tiers")),
+                ("is_default", models.BooleanField(default=False)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "fallback",
+                    models.ForeignKey(
+                        help_text="paged when nobody else can be",
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Tier',
+            name="Tier",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveSmallIntegerField()),
-                ('timeout_s', models.PositiveIntegerField(default=300, help_text='to the next tier, when nobody answers; seconds')),
-                ('policy', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tiers', to='paging.policy')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveSmallIntegerField()),
+                (
+                    "timeout_s",
+                    models.PositiveIntegerField(
+                        default=300, help_text="to the next tier, when nobody answers; seconds"
+                    ),
+                ),
+                (
+                    "policy",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="tiers", to="paging.policy"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['position'],
+                "ordering": ["position"],
             },
         ),
         migrations.CreateModel(
-            name='Target',
+            name="Target",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('schedule', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='oncall.schedule')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('tier', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='targets', to='paging.tier')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "schedule",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="oncall.schedule",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "tier",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="targets", to="paging.tier"
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='page',
-            index=models.Index(condition=models.Q(('due_at__isnull', False), ('parked_at__isnull', True)), fields=['due_at'], name='page_due'),
+            model_name="page",
+            index=models.Index(
+                condition=models.Q(("due_at__isnull", False), ("parked_at__isnull", True)),
+                fields=["due_at"],
+                name="page_due",
+            ),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('due_at__isnull', False), ('parked_at__isnull', True)), fields=['due_at'], name='delivery_due'),
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("due_at__isnull", False), ("parked_at__isnull", True)),
+                fields=["due_at"],
+                name="delivery_due",
+            ),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(fields=['page', 'step'], name='delivery_of_step'),
+            model_name="delivery",
+            index=models.Index(fields=["page", "step"], name="delivery_of_step"),
         ),
         migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.UniqueConstraint(fields=('page', 'message', 'step', 'method'), name='delivery_once_a_step'),
+            model_name="delivery",
+            constraint=models.UniqueConstraint(
+                fields=("page", "message", "step", "method"), name="delivery_once_a_step"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='policy',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_default', True)), fields=('is_default',), name='one_default_policy'),
+            model_name="policy",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_default", True)), fields=("is_default",), name="one_default_policy"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='tier',
-            constraint=models.UniqueConstraint(fields=('policy', 'position'), name='tier_position_once'),
+            model_name="tier",
+            constraint=models.UniqueConstraint(fields=("policy", "position"), name="tier_position_once"),
         ),
         migrations.AddConstraint(
-            model_name='target',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('schedule__isnull', True), ('user__isnull', False)), models.Q(('schedule__isnull', False), ('user__isnull', True)), _connector='OR'), name='target_is_one_thing'),
+            model_name="target",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("schedule__isnull", True), ("user__isnull", False)),
+                    models.Q(("schedule__isnull", False), ("user__isnull", True)),
+                    _connector="OR",
+                ),
+                name="target_is_one_thing",
+            ),
         ),
     ]

@@ -30,9 +30,7 @@ class Happened:
     people: tuple[tuple[int, str], ...] = ()
 
 
-def of_decision(
-    decision: Decision, *, state: PageState, reason: str, tiers: int, severity: int
-) -> list[Happened]:
+def of_decision(decision: Decision, *, state: PageState, reason: str, tiers: int, severity: int) -> list[Happened]:
     """The events of a decision about a page that was in `state` for `reason`; nothing when nothing changed."""
     after = STATE_AFTER.get(decision.do, state)
     if decision.do is not Do.PAGE and after is state and decision.reason == reason:

@@ -92,10 +92,11 @@ def retry(json: Json = False) -> None:
     from django.apps import apps
 
     from hemostat.base import clock, due
+    from hemostat.site.doctor.contents import name_of
 
     now = clock.now()
     taken = {
-        str(model._meta.verbose_name_plural): due.try_again(model, now=now)
+        name_of(model): due.try_again(model, now=now)
         for model in apps.get_models()
         if issubclass(model, due.DueRow)
     }

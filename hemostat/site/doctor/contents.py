@@ -80,11 +80,18 @@ def _engine(now: datetime) -> Iterator[Finding]:
             )
 
 
+def name_of(model: type[DueRow]) -> str:
+    """What people call the rows of `model`."""
+    return {"Delivery": "deliveries", "Run": "plan runs", "Incident": "incident reviews"}.get(
+        model.__name__, str(model._meta.verbose_name_plural)
+    )
+
+
 def _due_rows(now: datetime) -> Iterator[Finding]:
     for model in apps.get_models():
         if not issubclass(model, DueRow):
             continue
-        name = str(model._meta.verbose_name_plural)
+        name = name_of(model)
         rows = model._default_manager.filter(due_at__isnull=False, parked_at__isnull=True, due_at__lt=now - LATE)
         late = rows.aggregate(oldest=Min("due_at"))["oldest"]
         parked = model._default_manager.filter(parked_at__isnull=False)
