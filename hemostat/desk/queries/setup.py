@@ -124,7 +124,9 @@ def _audit_check(now: datetime) -> Check:
         return Check("off", _("Not checked yet"), _("the engine looks once a minute"))
     span = texts.duration((now - audit.at).total_seconds())
     if now - audit.at > AUDIT_FRESH:
-        return Check("bad", _("Paging is not watched"), _("last looked %(span)s ago; is the engine running?") % {"span": span})
+        return Check(
+            "bad", _("Paging is not watched"), _("last looked %(span)s ago; is the engine running?") % {"span": span}
+        )
     if not audit.passed:
         return Check("bad", _("Something is wrong with paging"), _("found %(span)s ago") % {"span": span})
     return Check("ok", _("Every open incident has a page or a reason"), _("checked %(span)s ago") % {"span": span})
