@@ -30,8 +30,13 @@ from hemostat.people.rules import Permission
 def set_up(request: HttpRequest) -> HttpResponse:
     """Every step with what was found when the page was asked for."""
     user, now = current_user(request), clock.now()
-    context = {"setup": queries.set_up(user, now), "checks": queries.checks(now), "now": now}
-    context["may_configure"] = user.may(Permission.CONFIGURE)
+    found = queries.set_up(user, now)
+    context = {
+        "setup": found,
+        "checks": queries.checks(found, now),
+        "may_configure": user.may(Permission.CONFIGURE),
+        "now": now,
+    }
     return render(request, "desk/set_up.html", context)
 
 
