@@ -10,6 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 _DATA = Path(tempfile.mkdtemp(prefix="hemostat-test-"))
 _DATA.chmod(0o755)

@@ -34,9 +34,7 @@ class Alert(models.Model):
                 name="one_open_alert",
             )
         ]
-        indexes = [
-            models.Index(fields=["ends_at"], condition=models.Q(resolved_at__isnull=True), name="alert_ending")
-        ]
+        indexes = [models.Index(fields=["ends_at"], condition=models.Q(resolved_at__isnull=True), name="alert_ending")]
 
     def __str__(self) -> str:
         return self.name

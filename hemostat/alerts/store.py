@@ -77,6 +77,6 @@ def update(alerts: Sequence[Alert]) -> int:
 
 
 def relax_durability() -> None:
-    """Let the present transaction be lost in a crash: for folding that is done again from the inbox, never for events."""
+    """Let the present transaction be lost in a crash: only for folding, which is then done again from the inbox."""
     with connection.cursor() as cursor:
         cursor.execute("set local synchronous_commit = off")

@@ -242,7 +242,7 @@ def _take_cause(incident: Incident, diagnosed: Diagnosed) -> None:
 
 
 def _names(answer: Answer | None) -> list[tuple[str, str]]:
-    return [(c.coordinate, c.sentence.code) for c in answer.causes if c.in_cause_set] if answer else []
+    return sorted({(c.app_id, c.exception_class) for c in answer.causes if c.in_cause_set}) if answer else []
 
 
 def _take_over(incident: Incident, lead: queries.Lead) -> None:

@@ -72,9 +72,7 @@ def move_cursors(moves: Sequence[Move]) -> None:
             raise CursorMovedError("another engine has folded these groups")
 
 
-def add_source(
-    *, name: str, protocol: Protocol | str, environment_slug: str, actor: Ref
-) -> tuple[Source, str]:
+def add_source(*, name: str, protocol: Protocol | str, environment_slug: str, actor: Ref) -> tuple[Source, str]:
     """Add a sender; returns it and its token, which is shown this once and stored only as a hash.
 
     The environment is made when it is not there. Raises `RefusedError`.

@@ -22,13 +22,15 @@ SAMPLES_A_DAY = 20
 BATCH = 5_000
 LOCK_TIMEOUT = "2s"
 
+_HOLDS_ANY = "select exists (select 1 from {partition})"
 _UNFOLDED = """
     select exists (select 1 from {partition} g left join intake_inboxcursor c on c.proc = g.proc
                     where g.id > coalesce(c.position, 0))"""
 _OLD_BUCKETS = """
     delete from {table} where ctid = any (array(select ctid from {table} where bucket < %s limit %s))"""
 _OLD_SAMPLES = """
-    delete from intake_failingspan where ctid = any (array(select ctid from intake_failingspan where at < %s limit %s))"""
+    delete from intake_failingspan
+     where ctid = any (array(select ctid from intake_failingspan where at < %s limit %s))"""
 _SPARE_SAMPLES = """
     delete from intake_failingspan
      where ctid = any (array(
@@ -50,7 +52,7 @@ def work(now: datetime) -> int:
 
 def drop_old(now: datetime) -> int:
     """Drop what is kept no longer: slots of the rings whole, buckets and samples in batches."""
-    dropped = _truncate(BODY_RING, now, KEEP_BODIES) + _truncate(INBOX_RING, now, KEEP_INBOX)
+    dropped: int = _truncate(BODY_RING, now, KEEP_BODIES) + _truncate(INBOX_RING, now, KEEP_INBOX)
     with connection.cursor() as cursor:
         for table in ("intake_spanbucket", "intake_exceptionbucket", "intake_tokenbucket"):
             cursor.execute(_OLD_BUCKETS.format(table=table), [now - KEEP_BUCKETS, BATCH])
@@ -69,15 +71,15 @@ def _truncate(ring: Ring, now: datetime, keep: timedelta) -> int:
     for slot in ring.spare(now, keep):
         partition = ring.partition(slot)
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"select exists (select 1 from {partition})")
+            cursor.execute(_HOLDS_ANY.format(partition=partition))
             if not cursor.fetchone()[0]:
                 continue
             if ring is INBOX_RING:
                 cursor.execute(_UNFOLDED.format(partition=partition))
                 if cursor.fetchone()[0]:
                     continue
-            cursor.execute(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
-            cursor.execute(f"truncate {partition}")
+            cursor.execute("select set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+            cursor.execute(f"truncate {partition}")  # house: sql - a partition's own name, from `store`
             emptied += 1
     return emptied
 
@@ -89,7 +91,12 @@ def discover() -> int:
     """
     found = 0
     known = Service.objects.values("app_id")
-    for app_id in SystemCoordinate.objects.exclude(app_id__in=known).exclude(app_id=OTHER).values_list("app_id", flat=True).distinct():
+    for app_id in (
+        SystemCoordinate.objects.exclude(app_id__in=known)
+        .exclude(app_id=OTHER)
+        .values_list("app_id", flat=True)
+        .distinct()
+    ):
         discover_service(app_id)
         found += 1
     environments = set(SpanBucket.objects.values_list("environment", flat=True).distinct())

@@ -275,20 +275,22 @@ class GroupCommit:
         try:
             connection.execute("set synchronous_commit = on")
             self._work.connected(connection)
-            for statement in self._work.statements:
-                result = connection.pgconn.prepare(statement.name.encode(), statement.sql.encode())
-                if result.status != pq.ExecStatus.COMMAND_OK:
-                    raise psycopg.OperationalError(
-                        f"{statement.name}: {result.error_message.decode(errors='replace').strip()}"
-                    )
-            if self._stopping:
-                raise psycopg.OperationalError("the door is closing")
+            self._prepare(connection.pgconn)
             connection.pgconn.enter_pipeline_mode()
             connection.pgconn.nonblocking = 1
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _prepare(self, pgconn: pq.abc.PGconn) -> None:
+        for statement in self._work.statements:
+            result = pgconn.prepare(statement.name.encode(), statement.sql.encode())
+            if result.status != pq.ExecStatus.COMMAND_OK:
+                reason = result.error_message.decode(errors="replace").strip()
+                raise psycopg.OperationalError(f"{statement.name}: {reason}")
+        if self._stopping:
+            raise psycopg.OperationalError("the door is closing")
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()

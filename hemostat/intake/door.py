@@ -17,6 +17,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from hemostat.base import clock
 from hemostat.intake import http
 from hemostat.intake.commit import GroupCommit, UnavailableError
@@ -62,7 +64,7 @@ class DoorSettings:
 
 def new_proc() -> int:
     """A fresh number for this run of a door: time first, so that runs sort, and random bits so that none is equal."""
-    return (time.time_ns() // 1_000_000) << 21 | secrets.randbits(21)  # noqa: TID251 - an id, not a time
+    return (time.time_ns() // 1_000_000) << 21 | secrets.randbits(21)
 
 
 class Door:
@@ -173,10 +175,14 @@ class Door:
             message = f"{path}: wanted {' or '.join(allowed)}, found {method}"
             return Answer(405, message.encode(), headers=((b"allow", ", ".join(allowed).encode()),))
         if path == TRACES:
-            return _told(404, f"Telemetry is not taken on this port: send it to {self.settings.telemetry_url}{TRACES}.", scope)
+            return _told(
+                404, f"Telemetry is not taken on this port: send it to {self.settings.telemetry_url}{TRACES}.", scope
+            )
         if path in TELEMETRY:
             signal = path.rpartition("/")[2]
-            return _told(404, f"OTLP {signal} are not taken: this version reads traces ({TRACES}) and alerts ({ALERTS}).", scope)
+            return _told(
+                404, f"OTLP {signal} are not taken: this version reads traces ({TRACES}) and alerts ({ALERTS}).", scope
+            )
         return Answer(404, f"Nothing is taken at {path}: this door takes {TRACES} and {ALERTS}.".encode())
 
     # Who sends
@@ -311,7 +317,7 @@ def _later(status: int, message: str, retry_s: int = 1) -> Answer:
 
 def _problem(message: str) -> bytes:
     """Alertmanager's errors are a JSON string."""
-    return otlp.orjson.dumps(message)
+    return orjson.dumps(message)
 
 
 def _refusal(error: Exception) -> Answer:

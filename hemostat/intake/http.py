@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from isal import isal_zlib
+from isal.igzip_lib import IsalError
 
 from hemostat.intake.rules.limits import BadInputError, TooLargeError
 
@@ -115,7 +116,7 @@ def unpack(body: bytes, encoding: bytes, limit: int) -> bytes:
             rest = unpacker.unconsumed_tail
             if not rest and not part:
                 raise BadInputError("body: wanted gzip, found it cut short")
-    except (isal_zlib.error, zlib.error) as error:
+    except (IsalError, zlib.error) as error:
         raise BadInputError(f"body: wanted gzip; {error}") from error
     return parts[0] if len(parts) == 1 else b"".join(parts)
 

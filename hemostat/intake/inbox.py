@@ -10,17 +10,19 @@ import psycopg
 from hemostat.base import clock
 from hemostat.intake import frames, store
 from hemostat.intake.commit import Command, Rows
+from hemostat.intake.store import Statement
 
 
 class InboxWork:
     """What the group commit of alerts writes: one row a group."""
 
-    statements = store.ALERT_STATEMENTS
+    statements: Sequence[Statement] = store.ALERT_STATEMENTS
 
     def __init__(self, proc: int) -> None:
         self._proc = proc
         self._bodies: list[tuple[int, bytes]] = []
         self._in_flight = 0
+        self._packed = 0
         self._undrained: deque[tuple[int, int]] = deque()
         self.waiting_bytes = 0
         """bytes of bodies that no commit has confirmed yet"""
@@ -57,8 +59,6 @@ class InboxWork:
                 ),
             )
         ]  # fmt: skip
-
-    _packed = 0
 
     def committed(self, results: Sequence[Rows]) -> None:
         """Note the group's id, to know when the engine has folded it."""

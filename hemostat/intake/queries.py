@@ -119,7 +119,9 @@ def red(
     `own_only`: only what entries answered; without it, also the calls to peers.
     """
     merged: dict[tuple[datetime, str, str, str], list[SpanBucket]] = {}
-    for row in _buckets(environment, since, until, app_id, entry, own_only).order_by("bucket", "app_id", "entry", "peer"):
+    for row in _buckets(environment, since, until, app_id, entry, own_only).order_by(
+        "bucket", "app_id", "entry", "peer"
+    ):
         merged.setdefault((row.bucket, row.app_id, row.entry, row.peer), []).append(row)
     return [_point(rows) for rows in merged.values()]
 

@@ -154,7 +154,8 @@ class Senders:
         known = {sender.id: sender for sender in self._by_digest.values()}
         fresh: dict[bytes, Sender] = {}
         for digest, source_id, slug, protocol, environment in rows:
-            assert isinstance(digest, bytes) and isinstance(source_id, int)
+            assert isinstance(digest, bytes)
+            assert isinstance(source_id, int)
             sender = known.pop(source_id, None) or Sender(source_id, str(slug), str(protocol), str(environment))
             sender.slug, sender.protocol, sender.environment = str(slug), str(protocol), str(environment)
             fresh[digest] = sender

@@ -54,8 +54,8 @@ EXCEPTIONS = Statement(
 
 FAILING_SPANS = Statement(
     "failing_spans",
-    """insert into intake_failingspan (trace_id, span_id, parent_id, environment, app_id, operation, at, exception, link,
-                                       sample)
+    """insert into intake_failingspan (trace_id, span_id, parent_id, environment, app_id, operation, at, exception,
+                                       link, sample)
        select t, s, p, e, a, o, to_timestamp(w), x, l, m::jsonb
          from unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::float8[],
                      $8::text[], $9::text[], $10::text[]) as t(t, s, p, e, a, o, w, x, l, m)

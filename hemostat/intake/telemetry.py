@@ -26,6 +26,7 @@ from hemostat.intake.rows import Group, Sample, evidence
 from hemostat.intake.rules.attribution import Attribution, Counter
 from hemostat.intake.rules.buckets import Buckets, Caps, ExceptionKey
 from hemostat.intake.rules.paths import Paths
+from hemostat.intake.store import Statement
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class _Unsettled:
 class TelemetryWork:
     """What the group commit of telemetry writes: whole rows of everything that changed."""
 
-    statements = store.TELEMETRY_STATEMENTS
+    statements: Sequence[Statement] = store.TELEMETRY_STATEMENTS
 
     def __init__(self, proc: int, new_proc: Callable[[], int], caps: Caps | None = None) -> None:
         now = clock.now().timestamp()
@@ -162,7 +163,9 @@ class TelemetryWork:
             self._sampled[key.exception] = taken + 1
             kept = evidence(span)
             self._samples[span.trace_id + span.span_id] = Sample(span, key.exception, key.link, kept)
-        span.attributes = {name: span.attributes[name] for name in span.attributes if name == exceptions.CLASS_ATTRIBUTE}
+        span.attributes = {
+            name: span.attributes[name] for name in span.attributes if name == exceptions.CLASS_ATTRIBUTE
+        }
         return kept
 
     # Every second

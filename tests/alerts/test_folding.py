@@ -49,7 +49,9 @@ def alert(labels: dict[str, str] = DOWN, **more: object) -> dict[str, object]:
     return {"labels": labels, "annotations": {"summary": "it is down"}, **told}
 
 
-def commit(source: Source, *bodies: list[dict[str, object]], proc: int = 1, raw: bytes | None = None, codec: int | None = None) -> InboxGroup:
+def commit(
+    source: Source, *bodies: list[dict[str, object]], proc: int = 1, raw: bytes | None = None, codec: int | None = None
+) -> InboxGroup:
     """A commit group as the door writes it."""
     InboxCursor.objects.get_or_create(proc=proc)
     at = clock.now()
@@ -74,7 +76,9 @@ def told() -> list[str]:
     return [kind.removeprefix("alerts.") for kind in kinds]
 
 
-def test_an_alert_that_fires_is_stored_and_told_once_however_often_it_is_sent(source: Source, time: ManualClock) -> None:
+def test_an_alert_that_fires_is_stored_and_told_once_however_often_it_is_sent(
+    source: Source, time: ManualClock
+) -> None:
     for _ in range(5):
         commit(source, [alert()], [alert()])
         fold()
@@ -227,7 +231,9 @@ def test_a_folder_that_lost_the_lead_stores_nothing(source: Source, time: Manual
     ("raw", "codec"),
     [(b"\x00" * 5, 0), (b"nonsense", 1), (b"anything", 7), (b"\xff\xff\xff\x7f", 1)],
 )
-def test_a_group_that_cannot_be_read_is_put_aside_and_the_others_go_on(source: Source, time: ManualClock, raw: bytes, codec: int) -> None:
+def test_a_group_that_cannot_be_read_is_put_aside_and_the_others_go_on(
+    source: Source, time: ManualClock, raw: bytes, codec: int
+) -> None:
     commit(source, [alert()])
     bad = commit(source, [alert()], raw=raw, codec=codec)
     commit(source, [alert({"alertname": "After"})])
@@ -270,7 +276,9 @@ def test_several_doors_are_each_folded_in_their_own_order(source: Source, time: 
     }
 
 
-def test_a_storm_takes_a_handful_of_statements(source: Source, time: ManualClock, django_assert_max_num_queries: object) -> None:
+def test_a_storm_takes_a_handful_of_statements(
+    source: Source, time: ManualClock, django_assert_max_num_queries: object
+) -> None:
     for n in range(20):
         commit(source, [alert({"alertname": "Down", "instance": f"host-{n}-{m}"}) for m in range(100)])
     with django_assert_max_num_queries(40):  # type: ignore[operator]
@@ -279,7 +287,9 @@ def test_a_storm_takes_a_handful_of_statements(source: Source, time: ManualClock
     assert len(told()) == 2000
 
 
-def test_extending_needs_no_flush_of_the_disk_but_events_do(source: Source, time: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_extending_needs_no_flush_of_the_disk_but_events_do(
+    source: Source, time: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     modes: list[str] = []
     from hemostat.intake import actions as intake
 

@@ -122,6 +122,8 @@ def otlp_token(door: RunningDoor) -> str:
 
 @pytest.fixture
 def alerts_token(door: RunningDoor) -> str:
-    token = actions.add_source(name="prometheus", protocol="alertmanager", environment_slug="production", actor=CONSOLE)[1]
+    token = actions.add_source(
+        name="prometheus", protocol="alertmanager", environment_slug="production", actor=CONSOLE
+    )[1]
     wait_for(lambda: door.knows(token, "/api/v2/alerts", b"[]"))
     return token

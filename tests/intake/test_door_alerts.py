@@ -69,7 +69,9 @@ def test_valid_alerts_of_a_batch_are_stored_and_the_bad_one_is_named(alerts_toke
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"{}", b'"x"', b"[" * 100_000, b"\xff", b'[{"labels":{"a":"\\ud800"}}]'])
-def test_what_is_no_array_of_alerts_is_a_400_and_the_door_goes_on(alerts_token: str, door: RunningDoor, body: bytes) -> None:
+def test_what_is_no_array_of_alerts_is_a_400_and_the_door_goes_on(
+    alerts_token: str, door: RunningDoor, body: bytes
+) -> None:
     with door.client(alerts_token) as client:
         assert client.post("/api/v2/alerts", content=body).status_code == 400
         assert client.post("/api/v2/alerts", json=[ALERT]).status_code == 200
@@ -82,7 +84,10 @@ def test_a_body_beyond_the_limit_is_a_413(alerts_token: str, door: RunningDoor) 
 
 
 def test_secrets_are_gone_before_anything_is_stored(alerts_token: str, door: RunningDoor) -> None:
-    secret = {"labels": {"alertname": "Login", "api_key": "k1k2k3"}, "annotations": {"summary": "bob\u0040example.com, password=hunter2"}}
+    secret = {
+        "labels": {"alertname": "Login", "api_key": "k1k2k3"},
+        "annotations": {"summary": "bob\u0040example.com, password=hunter2"},
+    }
     with door.client(alerts_token) as client:
         assert client.post("/api/v2/alerts", json=[secret]).status_code == 200
     raw = b"".join(bytes(g.body) for g in InboxGroup.objects.all())
@@ -98,7 +103,9 @@ def test_a_large_body_is_packed_and_read_back(alerts_token: str, door: RunningDo
 
 
 def test_a_new_a_rotated_and_a_revoked_token_take_effect_at_once(door: RunningDoor) -> None:
-    source, first = actions.add_source(name="late", protocol="alertmanager", environment_slug="production", actor=CONSOLE)
+    source, first = actions.add_source(
+        name="late", protocol="alertmanager", environment_slug="production", actor=CONSOLE
+    )
 
     def answers(token: str, status: int) -> bool:
         with door.client(token) as client:

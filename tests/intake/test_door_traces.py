@@ -12,7 +12,10 @@ import pytest
 from google.rpc.status_pb2 import Status
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -44,18 +47,25 @@ def send(door: RunningDoor, token: str, made: ExportTraceServiceRequest, *, pack
 
 def red(app_id: str, **more: object) -> list[queries.RedPoint]:
     now = datetime.now(UTC)
-    return queries.red("production", since=now - timedelta(hours=1), until=now + timedelta(hours=1), app_id=app_id, **more)  # type: ignore[arg-type]
+    return queries.red(
+        "production", since=now - timedelta(hours=1), until=now + timedelta(hours=1), app_id=app_id, **more
+    )  # type: ignore[arg-type]
 
 
 def test_the_official_exporter_is_satisfied(otlp_token: str, door: RunningDoor, service: str) -> None:
     exporter = OTLPSpanExporter(endpoint=f"{door.url}/v1/traces", headers={"Authorization": f"Bearer {otlp_token}"})
-    provider = TracerProvider(resource=Resource({"service.namespace": service.partition("/")[0], "service.name": "checkout"}))
+    provider = TracerProvider(
+        resource=Resource({"service.namespace": service.partition("/")[0], "service.name": "checkout"})
+    )
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracer = provider.get_tracer("test")
     attributes = {"http.request.method": "POST", "http.route": "/pay", "user.id": "bob"}
     with tracer.start_as_current_span("POST /pay", kind=trace.SpanKind.SERVER, attributes=attributes):
         pass
-    with pytest.raises(ValueError, match="broken"), tracer.start_as_current_span("POST /pay", kind=trace.SpanKind.SERVER, attributes=attributes):  # noqa: PT012
+    with (
+        pytest.raises(ValueError, match="broken"),
+        tracer.start_as_current_span("POST /pay", kind=trace.SpanKind.SERVER, attributes=attributes),
+    ):
         raise ValueError("broken, password=hunter2")
     provider.shutdown()
     points = red(service)
@@ -67,7 +77,9 @@ def test_the_official_exporter_is_satisfied(otlp_token: str, door: RunningDoor, 
     assert "hunter2" not in str(sample.evidence)
 
 
-def test_a_refused_request_is_told_as_a_status_in_the_senders_encoding(otlp_token: str, door: RunningDoor, service: str) -> None:
+def test_a_refused_request_is_told_as_a_status_in_the_senders_encoding(
+    otlp_token: str, door: RunningDoor, service: str
+) -> None:
     with door.client(otlp_token) as client:
         answer = client.post("/v1/traces", content=b"\xff\xff", headers=PROTOBUF)
         assert answer.status_code == 400
@@ -109,9 +121,15 @@ def test_a_body_sent_again_is_answered_and_not_counted_again(otlp_token: str, do
     assert AcceptedBody.objects.count() >= 1
 
 
-def test_requests_calls_and_durations_are_counted_in_the_bucket_they_ended_in(otlp_token: str, door: RunningDoor, service: str) -> None:
+def test_requests_calls_and_durations_are_counted_in_the_bucket_they_ended_in(
+    otlp_token: str, door: RunningDoor, service: str
+) -> None:
     base = int(time.time()) // 10 * 10 - 100
-    spans = [span("a", at=base + 1, ms=100), span("a", at=base + 9.5, ms=20_000, error=True), span("a", at=base + 10.5, ms=1)]
+    spans = [
+        span("a", at=base + 1, ms=100),
+        span("a", at=base + 9.5, ms=20_000, error=True),
+        span("a", at=base + 10.5, ms=1),
+    ]
     spans += [span("a", at=base + 2, http__response__status_code=404)]
     spans += [span("q", kind=CLIENT, at=base + 3, db__system="redis"), span("q", kind=CLIENT, at=base + 3)]
     assert send(door, otlp_token, request(*spans, service=service)).status_code == 200
@@ -143,12 +161,28 @@ def test_exceptions_are_folded_by_where_and_what(otlp_token: str, door: RunningD
         outer, call, inner = b"outer%03d" % n, b"call_%03d" % n, b"inner%03d" % n
         made = merged(
             request(
-                span("GET", trace=ids, id=call, parent=outer, kind=CLIENT, peer__service="stock", error=True, http__response__status_code=500),
+                span(
+                    "GET",
+                    trace=ids,
+                    id=call,
+                    parent=outer,
+                    kind=CLIENT,
+                    peer__service="stock",
+                    error=True,
+                    http__response__status_code=500,
+                ),
                 span("POST /pay", trace=ids, id=outer, error=True),
                 service=service,
             ),
             request(
-                span("GET /items", trace=ids, id=inner, parent=call, error=True, exception={"type": "KeyError", "message": f"item {n}"}),
+                span(
+                    "GET /items",
+                    trace=ids,
+                    id=inner,
+                    parent=call,
+                    error=True,
+                    exception={"type": "KeyError", "message": f"item {n}"},
+                ),
                 service=stock,
             ),
         )
@@ -162,14 +196,22 @@ def test_exceptions_are_folded_by_where_and_what(otlp_token: str, door: RunningD
     view = coordinates.exception(rows["http 500"].exception)
     assert view is not None
     assert view.system is not None
-    assert (str(view.system), view.coordinate.exception_class, view.coordinate.peer) == (f"{service}@POST /pay", "result", "stock")
+    assert (str(view.system), view.coordinate.exception_class, view.coordinate.peer) == (
+        f"{service}@POST /pay",
+        "result",
+        "stock",
+    )
     newest = queries.samples("production", exceptions=[rows["KeyError"].exception])
     assert {s.evidence["message"] for s in newest} == {"item 0", "item 1", "item 2"}
 
 
-def test_an_exception_that_comes_before_its_parents_is_filed_again_when_they_came(otlp_token: str, door: RunningDoor, service: str) -> None:
+def test_an_exception_that_comes_before_its_parents_is_filed_again_when_they_came(
+    otlp_token: str, door: RunningDoor, service: str
+) -> None:
     stock, ids = service.replace("checkout", "stock"), uuid.uuid4().bytes
-    inner = span("GET /items", trace=ids, id=b"inner000", parent=b"call_000", error=True, exception={"type": "KeyError"})
+    inner = span(
+        "GET /items", trace=ids, id=b"inner000", parent=b"call_000", error=True, exception={"type": "KeyError"}
+    )
     send(door, otlp_token, request(inner, service=stock))
     (before,) = ExceptionBucket.objects.all()
     link = coordinates.link(before.link)
@@ -190,7 +232,11 @@ def test_an_exception_that_comes_before_its_parents_is_filed_again_when_they_cam
 
 
 def test_failing_requests_are_attributed(otlp_token: str, door: RunningDoor, service: str) -> None:
-    send(door, otlp_token, request(*(span("POST /pay", error=True, exception={"type": "KeyError"}) for _ in range(4)), service=service))
+    send(
+        door,
+        otlp_token,
+        request(*(span("POST /pay", error=True, exception={"type": "KeyError"}) for _ in range(4)), service=service),
+    )
     wait_for(lambda: TokenBucket.objects.filter(key__startswith="tok:").exists(), 20)
     tally = Tally()
     for row in TokenBucket.objects.all():

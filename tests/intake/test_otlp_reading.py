@@ -7,13 +7,18 @@ import time
 
 import pytest
 from google.protobuf.json_format import MessageToDict
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 
 from hemostat.intake.readings import SpanKind, SpanReading
 from hemostat.intake.rules.limits import BadInputError, Limits
 from hemostat.intake.sources import otlp
 from tests.intake.otlp import CLIENT, CONSUMER, PRODUCER, SERVER, request, span
 
+ONE = b'{"resourceSpans":[{"scopeSpans":[{"spans":[{%s}]}]}]}'
+DEEP = b'{"arrayValue":{"values":[' * 5000
 READER = otlp.Reader(otlp.user_hasher(b"a key"), Limits())
 
 
@@ -45,7 +50,10 @@ def as_otlp_json(made: ExportTraceServiceRequest) -> bytes:
         (span("GET", http__request__method="GET", http__route="/items/{id}"), "GET /items/{id}"),
         (span("GET", http__method="POST", http__route="/pay"), "POST /pay"),
         (span("x", kind=SERVER, rpc__service="Payments", rpc__method="Charge"), "Payments/Charge"),
-        (span("x", kind=CONSUMER, messaging__destination__name="orders", messaging__operation__type="process"), "orders process"),
+        (
+            span("x", kind=CONSUMER, messaging__destination__name="orders", messaging__operation__type="process"),
+            "orders process",
+        ),
         (span("x", kind=CONSUMER, messaging__destination="orders", messaging__operation="receive"), "orders receive"),
         (span("GET /users/7", http__request__method="GET"), "GET /users/7"),
         (span("", kind=SERVER), "unnamed"),
@@ -59,9 +67,17 @@ def test_the_entry_method_of_a_request(made: object, entry: str) -> None:
     ("made", "peer", "operation"),
     [
         (span("GET", kind=CLIENT, peer__service="stock", server__address="10.0.0.1"), "stock", "GET"),
-        (span("GET", kind=CLIENT, server__address="stock", http__request__method="GET", url__template="/s/{id}"), "stock", "GET /s/{id}"),
+        (
+            span("GET", kind=CLIENT, server__address="stock", http__request__method="GET", url__template="/s/{id}"),
+            "stock",
+            "GET /s/{id}",
+        ),
         (span("GET", kind=CLIENT, net__peer__name="stock"), "stock", "GET"),
-        (span("q", kind=CLIENT, db__system="postgresql", db__operation="SELECT", db__sql__table="orders"), "postgresql", "SELECT orders"),
+        (
+            span("q", kind=CLIENT, db__system="postgresql", db__operation="SELECT", db__sql__table="orders"),
+            "postgresql",
+            "SELECT orders",
+        ),
         (span("q", kind=CLIENT, db__system__name="redis", db__operation__name="GET"), "redis", "GET"),
         (span("send", kind=PRODUCER, messaging__destination__name="orders"), "orders", "orders"),
         (span("x", kind=CLIENT), "", "x"),
@@ -99,9 +115,16 @@ def test_a_handled_exception_on_a_span_that_says_ok_is_no_failure() -> None:
 
 
 def test_who_and_where_come_from_the_resource() -> None:
-    made = request(span(), service="shop/checkout", service__version="1.4", host__name="web-1", deployment__environment="EU Prod")
+    made = request(
+        span(), service="shop/checkout", service__version="1.4", host__name="web-1", deployment__environment="EU Prod"
+    )
     reading = one(made)
-    assert (reading.app_id, reading.version, reading.instance, reading.environment) == ("shop/checkout", "1.4", "web-1", "eu-prod")
+    assert (reading.app_id, reading.version, reading.instance, reading.environment) == (
+        "shop/checkout",
+        "1.4",
+        "web-1",
+        "eu-prod",
+    )
     assert one(request(span(), service="pay")).app_id == "pay"
     assert read(request(span()), environment="lab").spans[0].environment == "lab"
     nameless = request(span())
@@ -112,7 +135,9 @@ def test_who_and_where_come_from_the_resource() -> None:
 def test_users_are_only_ever_a_keyed_hash() -> None:
     first, again = one(request(span(user__id="bob"))), one(request(span(enduser__id="bob", error=True)))
     assert first.user == again.user != 0
-    other = otlp.Reader(otlp.user_hasher(b"another key")).read(request(span(user__id="bob")), environment="x", now_ns=time.time_ns())
+    other = otlp.Reader(otlp.user_hasher(b"another key")).read(
+        request(span(user__id="bob")), environment="x", now_ns=time.time_ns()
+    )
     assert other.spans[0].user != first.user
     assert "bob" not in repr(again)
 
@@ -128,7 +153,11 @@ def test_evidence_of_a_failing_span_is_kept_without_secrets() -> None:
         request(
             span(
                 error=True,
-                exception={"type": "AuthError", "message": "password=hunter2 for bob@example.com", "stacktrace": "at f(token='abc')"},
+                exception={
+                    "type": "AuthError",
+                    "message": "password=hunter2 for bob@example.com",
+                    "stacktrace": "at f(token='abc')",
+                },
                 http__request__header__authorization="Bearer abcdefgh",
                 db__statement="select 1",
             )
@@ -152,7 +181,15 @@ def test_the_last_exception_of_a_span_is_its_exception() -> None:
 
 @pytest.mark.parametrize(
     ("state", "weight"),
-    [("", 1.0), ("ot=th:8", 2.0), ("vendor=x,ot=th:c;rv:1", 4.0), ("ot=p:3", 8.0), ("ot=th:zz", 1.0), ("ot=th:0", 1.0), ("ot=p:99", 1.0)],
+    [
+        ("", 1.0),
+        ("ot=th:8", 2.0),
+        ("vendor=x,ot=th:c;rv:1", 4.0),
+        ("ot=p:3", 8.0),
+        ("ot=th:zz", 1.0),
+        ("ot=th:0", 1.0),
+        ("ot=p:99", 1.0),
+    ],
 )
 def test_a_sampled_span_stands_for_several(state: str, weight: float) -> None:
     made = span()
@@ -162,7 +199,13 @@ def test_a_sampled_span_stands_for_several(state: str, weight: float) -> None:
 
 def test_json_says_the_same_as_protobuf() -> None:
     made = request(
-        span(error=True, exception={"type": "E", "message": "m", "stacktrace": "s"}, user__id="bob", http__route="/x", http__method="GET"),
+        span(
+            error=True,
+            exception={"type": "E", "message": "m", "stacktrace": "s"},
+            user__id="bob",
+            http__route="/x",
+            http__method="GET",
+        ),
         span(kind=CLIENT, parent=b"12345678", db__system="redis", ratio=0.5, retried=True, size=2**53 + 1),
         deployment__environment__name="lab",
     )
@@ -198,7 +241,9 @@ def test_json_numbers_may_be_strings_and_fields_null() -> None:
         ({"start_time_unix_nano": 1, "end_time_unix_nano": 2}, "endTimeUnixNano: wanted a time of the last 7200 s"),
     ],
 )
-def test_a_bad_span_is_refused_by_the_path_of_its_field_and_the_others_kept(change: dict[str, object], message: str) -> None:
+def test_a_bad_span_is_refused_by_the_path_of_its_field_and_the_others_kept(
+    change: dict[str, object], message: str
+) -> None:
     bad = span()
     for name, value in change.items():
         setattr(bad, name, value)
@@ -229,10 +274,10 @@ def test_too_many_attributes_and_too_deep_values_are_refused() -> None:
     [
         (b"\xff\xff\xff", otlp.PROTOBUF, "wanted a protobuf"),
         (b"{", otlp.JSON, "wanted JSON"),
-        (b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":5}]}]}]}', otlp.JSON, r"resourceSpans\[0\]\.scopeSpans\[0\]\.spans\[0\]\.traceId: Expected"),
-        (b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"kind":"x"}]}]}]}', otlp.JSON, r"spans\[0\]\.kind: wanted a whole number"),
-        (b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"endTimeUnixNano":-1}]}]}]}', otlp.JSON, r"endTimeUnixNano: wanted a number from 0"),
-        (b'{"resourceSpans":[{"resource":{"attributes":[{"key":"a","value":' + b'{"arrayValue":{"values":[' * 5000, otlp.JSON, "nested too deeply"),
+        (ONE % b'"traceId":5', otlp.JSON, r"resourceSpans\[0\]\.scopeSpans\[0\]\.spans\[0\]\.traceId: Expected"),
+        (ONE % b'"kind":"x"', otlp.JSON, r"spans\[0\]\.kind: wanted a whole number"),
+        (ONE % b'"endTimeUnixNano":-1', otlp.JSON, r"endTimeUnixNano: wanted a number from 0"),
+        (b'{"resourceSpans":[{"resource":{"attributes":[{"value":' + DEEP, otlp.JSON, "nested too deeply"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_names_the_field(body: bytes, content_type: str, message: str) -> None:

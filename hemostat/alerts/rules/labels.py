@@ -21,7 +21,19 @@ class Level(StrEnum):
 
 _LEVELS = {
     **dict.fromkeys(
-        ("warning", "warn", "info", "information", "informational", "notice", "minor", "low", "none", "debug", "ticket"),
+        (
+            "warning",
+            "warn",
+            "info",
+            "information",
+            "informational",
+            "notice",
+            "minor",
+            "low",
+            "none",
+            "debug",
+            "ticket",
+        ),
         Level.WARNING,
     ),
     **dict.fromkeys(("fatal", "disaster", "emergency", "emerg", "blocker"), Level.FATAL),

@@ -104,8 +104,7 @@ class Ledger:
             self._begin(Alert(source, key[1], environment, reading.labels, reading.annotations, reading.generator_url,
                               starts_at, ends_at, by_timeout, received_at))  # fmt: skip
             return
-        if starts_at < alert.starts_at:
-            alert.starts_at = starts_at
+        alert.starts_at = min(alert.starts_at, starts_at)
         if ends_at >= alert.ends_at or alert.ends_by_timeout:
             alert.ends_at, alert.ends_by_timeout = ends_at, by_timeout
         if reading.annotations != alert.annotations:

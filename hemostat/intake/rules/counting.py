@@ -91,8 +91,7 @@ def is_complete(trace: Trace, learned: Learned) -> bool:
     if not entries or any(orphan not in entries for orphan in trace.orphans):
         return False
     return not any(
-        s.kind is SpanKind.CLIENT and answer_of(s) is None and may_still_answer(s, learned)
-        for s in trace.spans
+        s.kind is SpanKind.CLIENT and answer_of(s) is None and may_still_answer(s, learned) for s in trace.spans
     )
 
 
@@ -112,9 +111,7 @@ def count(
         _count_operation(operation, into)
     for entry in entries:
         each = entry.weight * weight
-        into.entry(Node(entry.app_id, entry.operation)).add(
-            Requests(each, each * entry.failed, 1, int(entry.failed))
-        )
+        into.entry(Node(entry.app_id, entry.operation)).add(Requests(each, each * entry.failed, 1, int(entry.failed)))
         if entry.failed:
             _count_token(entry, sample, each, learned, into, asynchronous=False)
     for consumer in trace.asynchronous:
@@ -170,9 +167,7 @@ def _times(ns: int) -> Times:
     return Times(1, log, log * log, float(ns))
 
 
-def _count_token(
-    entry: Span, sample: str, weight: float, learned: Learned, into: Tally, *, asynchronous: bool
-) -> None:
+def _count_token(entry: Span, sample: str, weight: float, learned: Learned, into: Tally, *, asynchronous: bool) -> None:
     walk, leaf = attribute(entry, learned)
     end = walk.end
     versions = {end.version: 1} if end and end.version and end.app_id == leaf.node.app_id else {}

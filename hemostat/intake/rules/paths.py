@@ -1,6 +1,6 @@
 """Which span lies below which, for as long as a trace is open: enough to tell the path to a failing span.
 
-`assembly` holds whole traces to attribute failing requests; this holds four words a span, for every span, because
+`traces` holds whole traces to attribute failing requests; this holds four words a span, for every span, because
 every exception is filed by its path.
 
 Spans are kept in three generations; the oldest is dropped whole, so that no time goes into forgetting one by one.

@@ -17,12 +17,14 @@ SECRET = "[redacted]"  # noqa: S105 - the mark, not a secret
 EMAIL = "[email]"
 CARD = "[card]"
 
-_SECRET_WORDS = (
+_WORDS = (
     r"passwords?|passwd|passphrase|pwd|secrets?|token|api[_-]?keys?|access[_-]?keys?|private[_-]?keys?|credentials?"
     r"|authorization|session[_-]?id|cookies?"
 )
-_SECRET_KEY = re.compile(rf"(?i:{_SECRET_WORDS})(?![a-z])")
-_HARMLESS_KEY = re.compile(r"(?:token|cookie|secret)s?[._-]?(?:count|type|name|kind|ttl|limit|expired)", re.IGNORECASE | re.ASCII)
+_SECRET_KEY = re.compile(rf"(?i:{_WORDS})(?![a-z])")
+_HARMLESS_KEY = re.compile(
+    r"(?:token|cookie|secret)s?[._-]?(?:count|type|name|kind|ttl|limit|expired)", re.IGNORECASE | re.ASCII
+)
 
 # Every quantifier below is bounded or runs over one character class followed by something outside of it, so that no
 # text, however hostile, makes matching more than linear.
@@ -41,7 +43,7 @@ _AUTHORIZATION = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _ASSIGNED = re.compile(
-    rf"((?:{_SECRET_WORDS})[\w.-]{{0,40}}?[\\\"'\]]{{0,3}}\s{{0,3}}[:=]>?\s{{0,3}})"
+    rf"((?:{_WORDS})[\w.-]{{0,40}}?[\\\"'\]]{{0,3}}\s{{0,3}}[:=]>?\s{{0,3}})"
     r"(?:\\?\"(?:[^\"\\]|\\[^\"])*\\?\"?|'[^']*'?|(?![\s\"'\[{(,;&)])[^\s\"',;&)}\]]+)",
     re.IGNORECASE | re.ASCII,
 )

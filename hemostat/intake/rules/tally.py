@@ -392,8 +392,7 @@ def _service_payload(app_id: str, service: ServiceCount) -> dict[str, Any]:
                 "times": [count.times.n, count.times.log, count.times.log_squared, count.times.total],
                 "failures": [[kind, label, n] for (kind, label), n in count.failures.items()],
                 "callees": [
-                    [*callee, e.calls, e.decisive, e.caller_failed, e.behind]
-                    for callee, e in count.callees.items()
+                    [*callee, e.calls, e.decisive, e.caller_failed, e.behind] for callee, e in count.callees.items()
                 ],
             }
             for operation, count in service.operations.items()

@@ -80,9 +80,7 @@ def answer(telemetry: Telemetry, content_type: str) -> bytes:
     if not telemetry.refused:
         return b""
     response = ExportTraceServiceResponse(
-        partial_success=ExportTracePartialSuccess(
-            rejected_spans=telemetry.refused, error_message=telemetry.explanation
-        )
+        partial_success=ExportTracePartialSuccess(rejected_spans=telemetry.refused, error_message=telemetry.explanation)
     )
     return bytes(response.SerializeToString())
 
@@ -222,7 +220,8 @@ class Reader:
             raise BadInputError("endTimeUnixNano: wanted a time not before the start, found an earlier one")
         if end > now_ns + self._limits.future_s * 1_000_000_000:
             raise BadInputError(
-                f"endTimeUnixNano: wanted a time in the past, found one {(end - now_ns) // 1_000_000_000} s ahead of this clock"
+                f"endTimeUnixNano: wanted a time in the past, found one {(end - now_ns) // 1_000_000_000} s "
+                "ahead of this clock"
             )
         if end < now_ns - self._limits.past_s * 1_000_000_000:
             raise BadInputError(

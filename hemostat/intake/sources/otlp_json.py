@@ -147,7 +147,9 @@ def _value(value: Value | None, path: str) -> dict[str, Any]:
         try:
             return {"double_value": float(value.double_value)}
         except ValueError:
-            raise BadInputError(f"{path}.doubleValue: wanted a number, found {str(value.double_value)[:40]!r}") from None
+            raise BadInputError(
+                f"{path}.doubleValue: wanted a number, found {str(value.double_value)[:40]!r}"
+            ) from None
     if value.bytes_value is not None:
         try:
             return {"bytes_value": base64.b64decode(value.bytes_value)}
@@ -155,9 +157,7 @@ def _value(value: Value | None, path: str) -> dict[str, Any]:
             raise BadInputError(f"{path}.bytesValue: wanted base64") from None
     if value.array_value is not None:
         items = value.array_value.values or []
-        return {
-            "array_value": {"values": [_value(v, f"{path}.arrayValue.values[{i}]") for i, v in enumerate(items)]}
-        }
+        return {"array_value": {"values": [_value(v, f"{path}.arrayValue.values[{i}]") for i, v in enumerate(items)]}}
     if value.kvlist_value is not None:
         return {"kvlist_value": {"values": _pairs(value.kvlist_value.values, f"{path}.kvlistValue.values")}}
     return {}
