@@ -7,10 +7,13 @@ to one installation. Newer names come first.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
 
 from hemostat.base.ids import slugify_ascii
 from hemostat.catalog.rules import app_id
 from hemostat.intake.readings import SpanKind
+from hemostat.intake.rules.redaction import redact
 
 MAX_APP_ID = 200
 MAX_ENTRY = 300
@@ -50,10 +53,10 @@ INSTANCE = ("host.name", "k8s.pod.name", "service.instance.id", "container.id")
 SPAN_KEYS = frozenset(
     {
         *HTTP_METHOD, *HTTP_CODE, *ROUTE, *TEMPLATE, *RPC_SERVICE, *RPC_METHOD, *DESTINATION, *MESSAGING_OPERATION,
-        *PEER, *DB_OPERATION, *DB_COLLECTION, *BUSINESS_CODE, *USER, *ERROR_TYPE, EXCEPTION_CLASS,
+        *PEER, *DB_OPERATION, *DB_COLLECTION, *BUSINESS_CODE, *ERROR_TYPE, EXCEPTION_CLASS,
     }
 )  # fmt: skip
-"""The attributes of a span that mean something here; the others are evidence at most."""
+"""The attributes of a span that mean something here, besides the user; the others are evidence at most."""
 RESOURCE_KEYS = frozenset({*NAMESPACE, *NAME, *VERSION, *ENVIRONMENT, *INSTANCE})
 
 Attributes = Mapping[str, str]
@@ -151,3 +154,31 @@ def sampling_weight(trace_state: str) -> float:
             except ValueError:
                 return 1.0
     return 1.0
+
+
+class Meaning(NamedTuple):
+    """What a span's attributes say, but for the user."""
+
+    entry: str
+    peer: str
+    peer_operation: str
+    http_code: int
+    business_code: str
+    result_error: bool
+
+
+@lru_cache(maxsize=16_384)
+def meaning(kind: SpanKind, name: str, pairs: tuple[tuple[str, str], ...]) -> Meaning:
+    """What the attributes `pairs` of a span called `name` say, redacted. Remembered: spans differ in few ways."""
+    attributes = dict(pairs)
+    code = http_code(attributes)
+    serves = kind in (SpanKind.SERVER, SpanKind.CONSUMER)
+    calls = kind in (SpanKind.CLIENT, SpanKind.PRODUCER)
+    return Meaning(
+        entry=redact(entry_method(attributes, name)) if serves else "",
+        peer=redact(peer(attributes)) if calls else "",
+        peer_operation=redact(peer_operation(attributes, name)) if calls else "",
+        http_code=code,
+        business_code=redact(first(attributes, BUSINESS_CODE)[:300]),
+        result_error=is_result_error(attributes, kind, code),
+    )
