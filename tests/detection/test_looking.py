@@ -32,8 +32,8 @@ class Shop:
     ) -> None:
         """Figures of one process."""
         SpanBucket.objects.create(
-            bucket=self.clock.now(), environment="production", app_id="gateway", entry="POST /pay", peer="", proc=proc,
-            requests=requests, failed=failed, duration_ms=1.0,
+            bucket=self.clock.now(), environment="production", app_id="gateway", entry="POST /pay", peer="",
+            proc=proc, requests=requests, failed=failed, duration_ms=1.0,
         )  # fmt: skip
 
     def look(self) -> actions.Looked:

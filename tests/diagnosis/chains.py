@@ -362,14 +362,9 @@ class World:
         for group in groups:
             results = []
             for call in group:
-                for fault in self._faults:
-                    if fault.kind.endswith("exhaust") and service.tells_exceptions and not call.weak:
-                        if fault.hits(call.target, rng) and rng.random() < 0.5:
-                            end = now + rng.uniform(100, 300)
-                            path = (*here, fault.service.name)
-                            return Outcome(
-                                end, 500, "PoolTimeoutError", "no free connection", fault, path, slow
-                            )
+                if (starving := self._starved_by(call, service)) is not None:
+                    end, path = now + rng.uniform(100, 300), (*here, starving.service.name)
+                    return Outcome(end, 500, "PoolTimeoutError", "no free connection", starving, path, slow)
                 results.append((call, self._call_out(op, call, now, span_id)))
             now = max(result.end for _, result in results)
             for _, result in results:
@@ -397,6 +392,19 @@ class World:
                         message = f"unexpected answer from {name}"
                         return Outcome(now + 0.5, 500, "BadAnswerError", message, fault, (*here, name), slow)
         return Outcome(now + op.own_ms / 2, slow=slow)
+
+    def _starved_by(self, call: Call, caller: Service) -> Fault | None:
+        """A fault that keeps all connections to a callee busy, where that is what this call meets."""
+        if call.weak or not caller.tells_exceptions:
+            return None
+        for fault in self._faults:
+            if (
+                fault.kind.endswith("exhaust")
+                and fault.hits(call.target, self.rng)
+                and self.rng.random() < 0.5
+            ):
+                return fault
+        return None
 
     def _call_out(self, op: Operation, call: Call, start: float, parent: bytes) -> Outcome:
         rng = self.rng
