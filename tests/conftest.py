@@ -37,3 +37,12 @@ def django_db_modify_db_settings(postgres: Path, django_db_modify_db_settings_pa
     for settings in (connections["default"].settings_dict, connections.settings["default"]):
         settings.update(HOST=str(postgres), USER="postgres", NAME="hemostat", PASSWORD="", PORT="")
         settings["OPTIONS"] = {}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Hash passwords quickly: the strength of the real hash is Django's to test, and it costs 0.3 s each time."""
+    from django.test import override_settings
+
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield

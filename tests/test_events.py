@@ -18,7 +18,9 @@ def test_an_event_outside_a_transaction_is_refused() -> None:
         actions.record("thing.happened", actor=SYSTEM, subjects=[THING])
 
 
-def test_a_reaction_is_carried_out_once_and_a_failing_one_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reaction_is_carried_out_once_and_a_failing_one_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     seen: list[str] = []
 
     def follow(event: EventRecord) -> None:

@@ -29,6 +29,14 @@ class LeaseLostError(RuntimeError):
     """The row was taken by another worker since it was claimed."""
 
 
+class Postponed(Exception):  # noqa: N818 - not an error: the row is simply not ready
+    """Raised by a handler to undo its transaction and be called again at `until`; not counted as a failed try."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(f"postponed until {until:%H:%M:%S}")
+        self.until = until
+
+
 class DueRow(models.Model):
     """A row that something must be done about at `due_at`; null means nothing is due."""
 
@@ -45,23 +53,23 @@ class DueRow(models.Model):
     @staticmethod
     def due_index(name: str) -> models.Index:
         """The partial index that claiming needs; `name` must be unique in the database."""
-        return models.Index(
-            fields=["due_at"], name=name, condition=Q(due_at__isnull=False, parked_at__isnull=True)
-        )
+        return models.Index(fields=["due_at"], name=name, condition=Q(due_at__isnull=False, parked_at__isnull=True))
 
 
 R = TypeVar("R", bound=DueRow)
 
 
-def claim(model: type[R], *, now: datetime, limit: int = 100, lease: timedelta = LEASE) -> list[R]:
-    """Take up to `limit` rows that are due, oldest first, under one lease; commits at once."""
+def claim(
+    model: type[R], *, now: datetime, limit: int = 100, lease: timedelta = LEASE, where: Q | None = None
+) -> list[R]:
+    """Take up to `limit` rows that are due (and meet `where`), oldest first, under one lease; commits at once."""
     token = uuid.uuid4()
     manager = model._default_manager
     with transaction.atomic():
         ids = list(
             manager.select_for_update(skip_locked=True)
             .filter(Q(lease_until__isnull=True) | Q(lease_until__lte=now))
-            .filter(due_at__lte=now, parked_at__isnull=True)
+            .filter(where or Q(), due_at__lte=now, parked_at__isnull=True)
             .order_by("due_at")
             .values_list("pk", flat=True)[:limit]
         )
@@ -92,6 +100,12 @@ def release(row: DueRow, *, due_at: datetime | None) -> None:
 DUE_FIELDS: Sequence[str] = ("due_at", "lease", "lease_until", "attempts", "last_error", "parked_at")
 
 
+def finish(row: DueRow, *, due_at: datetime | None) -> None:
+    """End a claim on which there was nothing else to change: `release` and save those fields alone."""
+    release(row, due_at=due_at)
+    row.save(update_fields=list(DUE_FIELDS))
+
+
 def backoff(attempts: int) -> timedelta:
     """How long to wait after the `attempts`-th failure: 1 s doubling to 5 min."""
     return timedelta(seconds=min(300.0, 2.0 ** max(0, attempts - 1)))
@@ -110,6 +124,12 @@ def fail(row: DueRow, *, now: datetime, error: str, max_attempts: int = MAX_ATTE
     return row.parked_at is not None
 
 
+def try_again(model: type[DueRow], *, now: datetime) -> int:
+    """Make the parked rows of `model` due again, with all their tries; returns how many."""
+    parked = model._default_manager.filter(parked_at__isnull=False)
+    return parked.update(parked_at=None, attempts=0, due_at=now, lease=None, lease_until=None)
+
+
 def next_due(model: type[DueRow]) -> datetime | None:
     """When the earliest open row of `model` falls due, leased ones at the end of their lease."""
     earliest: datetime | None = (
@@ -122,9 +142,7 @@ def next_due(model: type[DueRow]) -> datetime | None:
     return earliest
 
 
-def work(
-    model: type[R], handle: Callable[[R], None], *, now: Callable[[], datetime], limit: int = 100
-) -> int:
+def work(model: type[R], handle: Callable[[R], None], *, now: Callable[[], datetime], limit: int = 100) -> int:
     """Claim what is due and handle row by row; one bad row never holds up the others. Returns how many were tried.
 
     `handle` runs in a transaction with the row locked, and must `release` and save it. An exception rolls its
@@ -137,6 +155,9 @@ def work(
                 handle(hold(row))
         except LeaseLostError:
             continue
+        except Postponed as postponed:
+            release(row, due_at=postponed.until)
+            row.save(update_fields=list(DUE_FIELDS))
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is kept on the row
             fail(row, now=now(), error=f"{type(error).__name__}: {error}")
     return len(rows)

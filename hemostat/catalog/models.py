@@ -29,7 +29,9 @@ class Service(models.Model):
     purpose = models.CharField(
         max_length=120, blank=True, default="", help_text="what users cannot do when it fails, e.g. “pay”"
     )
-    policy_slug = models.SlugField(max_length=64, blank=True, default="", help_text="escalation policy; empty: the default")
+    policy_slug = models.SlugField(
+        max_length=64, blank=True, default="", help_text="escalation policy; empty: the default"
+    )
     discovered = models.BooleanField(default=False)
     created_at = models.DateTimeField()
 

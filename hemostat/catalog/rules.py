@@ -16,3 +16,9 @@ class Tier(StrEnum):
 def app_id(namespace: str | None, name: str) -> str:
     """The AppId of a service: `service.namespace/service.name`, or the name alone."""
     return f"{namespace}/{name}" if namespace else name
+
+
+def default_label(app_id: str) -> str:
+    """What people call a service until they say otherwise: its name without the namespace, capitalised."""
+    name = app_id.rsplit("/", 1)[-1].replace("-", " ").replace("_", " ").strip() or app_id
+    return (name[:1].upper() + name[1:])[:120]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from hemostat.base.texts import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,18 @@ CONSOLE = Ref("console", "console", "console")
 
 
 @dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event still to be recorded."""
+
+    kind: str
+    actor: Ref
+    subjects: Sequence[Ref]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    at: datetime | None = None
+    """None: now"""
+
+
+@dataclass(frozen=True, slots=True)
 class EventRecord:
     """An event as it is read: a code, its parameters, who did it, and what it is about."""
 
@@ -34,3 +49,7 @@ class EventRecord:
     actor: Ref
     subjects: tuple[Ref, ...]
     params: dict[str, Any]
+
+    def text(self) -> Text:
+        """The line that this event is on a timeline; its actor is the parameter `actor`."""
+        return Text(self.kind, {"actor": self.actor.label, **self.params})

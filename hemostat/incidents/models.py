@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from hemostat.alerts.models import Alert
+from hemostat.base.due import DueRow
 from hemostat.catalog.models import Environment, Service
 from hemostat.detection.models import Drop
 from hemostat.diagnosis.models import Diagnosis
@@ -12,8 +13,11 @@ from hemostat.incidents.rules.states import Role, Stage, State
 from hemostat.people.models import User
 
 
-class Incident(models.Model):
-    """Something is broken, people are on it, and everything about it is recorded."""
+class Incident(DueRow):
+    """Something is broken, people are on it, and everything about it is recorded.
+
+    Due when it must be looked at again: impact, cause, severity, and whether it is over.
+    """
 
     number = models.PositiveIntegerField(unique=True, help_text="INC-<number>, from a sequence")
     environment = models.ForeignKey(Environment, on_delete=models.PROTECT)
@@ -22,6 +26,9 @@ class Incident(models.Model):
     severity = models.PositiveSmallIntegerField(help_text="0 to 4")
     severity_reason = models.JSONField(default=dict, help_text="code and parameters")
     headline = models.JSONField(help_text="code and parameters: what, with numbers")
+    lower_since = models.DateTimeField(
+        null=True, blank=True, help_text="since when the impact asks for a lower severity"
+    )
     service = models.ForeignKey(Service, null=True, blank=True, on_delete=models.PROTECT)
     entry = models.CharField(max_length=300, blank=True, default="")
     kpi_baseline = models.FloatField(null=True, blank=True)
@@ -31,6 +38,7 @@ class Incident(models.Model):
     diagnosis = models.ForeignKey(Diagnosis, null=True, blank=True, on_delete=models.PROTECT)
     onset_at = models.DateTimeField()
     opened_at = models.DateTimeField()
+    last_signal_at = models.DateTimeField()
     acknowledged_at = models.DateTimeField(null=True, blank=True)
     acknowledged_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     triaged_at = models.DateTimeField(null=True, blank=True)
@@ -39,7 +47,12 @@ class Incident(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["environment", "opened_at"], name="incident_open", condition=models.Q(resolved_at__isnull=True))
+            DueRow.due_index("incident_due"),
+            models.Index(
+                fields=["environment", "opened_at"],
+                name="incident_open",
+                condition=models.Q(resolved_at__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -62,7 +75,8 @@ class IncidentSignal(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(drop__isnull=False, alert__isnull=True) | models.Q(drop__isnull=True, alert__isnull=False),
+                condition=models.Q(drop__isnull=False, alert__isnull=True)
+                | models.Q(drop__isnull=True, alert__isnull=False),
                 name="signal_is_one_thing",
             )
         ]

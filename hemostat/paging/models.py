@@ -18,13 +18,17 @@ class Policy(models.Model):
     slug = models.SlugField(max_length=64, unique=True)
     name = models.CharField(max_length=120)
     repeat = models.PositiveSmallIntegerField(default=1, help_text="additional passes over all tiers")
-    fallback = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", help_text="paged when nobody else can be")
+    fallback = models.ForeignKey(
+        User, on_delete=models.PROTECT, related_name="+", help_text="paged when nobody else can be"
+    )
     is_default = models.BooleanField(default=False)
     created_at = models.DateTimeField()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["is_default"], condition=models.Q(is_default=True), name="one_default_policy")
+            models.UniqueConstraint(
+                fields=["is_default"], condition=models.Q(is_default=True), name="one_default_policy"
+            )
         ]
 
     def __str__(self) -> str:
@@ -70,11 +74,22 @@ class Page(DueRow):
     """The paging of one incident; the policy as it was is stamped onto it."""
 
     incident = models.OneToOneField(Incident, on_delete=models.CASCADE, related_name="page")
-    policy = models.JSONField(help_text="the policy as it was when the page began")
+    policy = models.JSONField(help_text="rules.policy.PolicyStamp as JSON: the policy as it was")
     state = models.CharField(max_length=20, choices=[(s.value, s.value) for s in PageState], default=PageState.RINGING)
-    step = models.PositiveIntegerField(default=0, help_text="tiers reached so far, over all passes")
+    reason = models.CharField(max_length=40, blank=True, default="", help_text="rules.steps.Reason: why it is so")
+    step = models.PositiveIntegerField(default=0, help_text="times that people were paged")
+    pass_no = models.PositiveSmallIntegerField(default=0, help_text="which pass over the tiers, from 0")
+    tier = models.SmallIntegerField(default=-1, help_text="last tier reached in this pass, from 0; -1: none")
+    at_fallback = models.BooleanField(default=False)
+    for_help = models.BooleanField(default=False, help_text="rings although somebody has it: they asked for help")
+    escalate_step = models.PositiveIntegerField(
+        null=True, blank=True, help_text="the step at which somebody asked for the next one at once"
+    )
+    grace_step = models.PositiveIntegerField(default=0, help_text="the step that got its minute after a backlog")
     started_at = models.DateTimeField()
-    step_accepted_at = models.DateTimeField(null=True, blank=True, help_text="first provider acceptance of this step")
+    step_started_at = models.DateTimeField(null=True, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    last_event = models.UUIDField(null=True, blank=True, help_text="the newest event that made it ring again")
 
     class Meta:
         indexes = [DueRow.due_index("page_due")]
@@ -84,22 +99,40 @@ class Page(DueRow):
 
 
 class Delivery(DueRow):
-    """One message to one contact method; sent at least once, or somebody is told."""
+    """One message to one contact method; sent at least once, or somebody is told.
+
+    Pending with no due time is a reserve: it is sent when a way before it fails.
+    """
 
     id = models.UUIDField(primary_key=True, editable=False, help_text="UUIDv7; the provider's idempotency key")
     page = models.ForeignKey(Page, on_delete=models.CASCADE, related_name="deliveries")
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     method = models.ForeignKey(ContactMethod, null=True, on_delete=models.SET_NULL, related_name="+")
     kind = models.CharField(max_length=20, help_text="channel, as it was")
+    label = models.CharField(max_length=254, help_text="the way, as it was shown")
+    destination = models.CharField(max_length=254, help_text="what is slow or down together")
+    wakes = models.BooleanField(default=True, help_text="whether the channel can wake somebody")
+    message = models.CharField(max_length=40, help_text="page or resolved")
+    tier = models.SmallIntegerField(default=-1, help_text="why they were paged: the tier, from 0; -1: the fallback")
+    via = models.CharField(max_length=120, blank=True, default="", help_text="the schedule that named them")
     step = models.PositiveIntegerField()
-    message = models.CharField(max_length=40, help_text="page, resolved, test …")
-    state = models.CharField(max_length=20, choices=[(s.value, s.value) for s in DeliveryState], default=DeliveryState.PENDING)
+    position = models.PositiveSmallIntegerField(default=0, help_text="among the ways of this person, from 0")
+    state = models.CharField(
+        max_length=20, choices=[(s.value, s.value) for s in DeliveryState], default=DeliveryState.PENDING
+    )
+    tries = models.PositiveIntegerField(default=0)
+    ambiguous = models.PositiveIntegerField(default=0, help_text="tries of which nobody knows the outcome")
     created_at = models.DateTimeField()
+    first_tried_at = models.DateTimeField(null=True, blank=True)
+    last_tried_at = models.DateTimeField(null=True, blank=True)
     accepted_at = models.DateTimeField(null=True, blank=True)
-    answer = models.TextField(blank=True, default="", help_text="what the provider said, secrets removed")
+    answer = models.TextField(blank=True, default="", help_text="what the provider said last, secrets removed")
 
     class Meta:
-        indexes = [DueRow.due_index("delivery_due")]
+        indexes = [DueRow.due_index("delivery_due"), models.Index(fields=["page", "step"], name="delivery_of_step")]
+        constraints = [
+            models.UniqueConstraint(fields=["page", "message", "step", "method"], name="delivery_once_a_step")
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} to {self.user}"
@@ -115,3 +148,14 @@ class AckLink(models.Model):
 
     def __str__(self) -> str:
         return f"link of {self.delivery_id}"
+
+
+class Audit(models.Model):
+    """What the auditor found when it last looked; one row."""
+
+    at = models.DateTimeField()
+    passed = models.BooleanField()
+    findings = models.JSONField(default=list, help_text="sentences as code and parameters")
+
+    def __str__(self) -> str:
+        return f"audit of {self.at:%Y-%m-%d %H:%M:%S}"

@@ -1,4 +1,4 @@
-"""People, the tokens they gave to programs, and the one-time code of the first run."""
+"""People, their API tokens, the one-time code of the first run, and answers kept for repeated requests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
 
-from hemostat.people.rules import ROLE_LABELS, Permission, Role, may
+from hemostat.people.rules import ROLE_LABELS, THEME_LABELS, Permission, Role, Theme, may
 
 
 class UserManager(BaseUserManager["User"]):
@@ -27,6 +27,7 @@ class User(AbstractBaseUser):
     is_active = models.BooleanField(default=True)
     time_zone = models.CharField(max_length=64, default="UTC")
     language = models.CharField(max_length=10, default="en")
+    theme = models.CharField(max_length=10, choices=[(t.value, THEME_LABELS[t]) for t in Theme], default=Theme.SYSTEM)
     created_at = models.DateTimeField()
 
     USERNAME_FIELD = "email"
@@ -45,7 +46,7 @@ class User(AbstractBaseUser):
         """Whether this person may do what needs `permission`."""
         return self.is_active and may(Role(self.role), permission)
 
-    def has_perm(self, perm: str, obj: Any = None) -> bool:
+    def has_perm(self, perm: str, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
         """Django's own permissions are not used: there is one table, in `people.rules`."""
         return False
 
@@ -71,6 +72,25 @@ class SetupCode(models.Model):
     digest = models.BinaryField(max_length=32)
     created_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True, blank=True)
+    failures = models.PositiveIntegerField(default=0, help_text="wrong tries since `counting_since`")
+    counting_since = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
         return f"set-up code of {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class KeptAnswer(models.Model):
+    """The answer to a POST that carried an `Idempotency-Key`, given again when the request is repeated."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=200)
+    request_digest = models.BinaryField(max_length=32)
+    body = models.TextField(blank=True, default="", help_text="sealed JSON; empty while the work is not done")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="kept_answer_once")]
+        indexes = [models.Index(fields=["created_at"], name="kept_answer_age")]
+
+    def __str__(self) -> str:
+        return f"{self.key} of {self.user_id}"

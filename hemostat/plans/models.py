@@ -7,7 +7,7 @@ from django.db import models
 from hemostat.base.due import DueRow
 from hemostat.incidents.models import Incident
 from hemostat.people.models import User
-from hemostat.plans.rules.states import RunState, StepState, Verb
+from hemostat.plans.rules.states import OPEN_RUNS, RunState, StepState, Verb
 
 
 class Plan(models.Model):
@@ -20,8 +20,10 @@ class Plan(models.Model):
     touches = models.CharField(max_length=200, blank=True, default="", help_text="what it touches, in a few words")
     undo = models.CharField(max_length=200, blank=True, default="", help_text="how it is undone; empty: it cannot be")
     about_s = models.PositiveIntegerField(default=60, help_text="how long it usually takes, seconds")
-    steps = models.JSONField(help_text="list of steps (plans.rules.plan.Step as JSON; secrets encrypted)")
-    verification = models.JSONField(help_text="window, goal (plans.rules.plan.Verification)")
+    values = models.JSONField(default=dict, help_text="values of its own for its templates")
+    steps = models.JSONField(help_text="list of steps (plans.rules.plan.Step as JSON), secrets only by name")
+    secrets = models.JSONField(default=dict, help_text="name → sealed text")
+    verification = models.JSONField(default=dict, help_text="plans.rules.plan.Verification as JSON")
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
@@ -38,18 +40,23 @@ class PlanAssociation(models.Model):
     operation = models.CharField(max_length=300, default="*")
     exception_class = models.CharField(max_length=20, default="*")
     error = models.CharField(max_length=300, default="*")
-    coordinate = models.CharField(max_length=80, blank=True, default="", help_text="exact `link#exception`; empty: by pattern")
+    coordinate = models.CharField(
+        max_length=80, blank=True, default="", help_text="exact `link#exception`; empty: by pattern"
+    )
 
     def __str__(self) -> str:
         return f"{self.app_id}@{self.operation} {self.exception_class}:{self.error} → {self.plan}"
 
 
 class Run(DueRow):
-    """One run of a plan for an incident; the plan as it was is stamped onto it."""
+    """One run of a plan for an incident; the plan and what filled it are stamped onto it."""
 
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="runs")
     incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="runs")
-    snapshot = models.JSONField(help_text="the plan as it was, secrets encrypted")
+    snapshot = models.JSONField(help_text="plans.rules.snapshot.Snapshot as JSON, secrets sealed")
+    runner = models.CharField(
+        max_length=40, blank=True, default="", help_text="label of the engines that can do what is next; empty: any"
+    )
     state = models.CharField(max_length=20, choices=[(s.value, s.value) for s in RunState], default=RunState.RUNNING)
     started_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     started_at = models.DateTimeField()
@@ -57,14 +64,17 @@ class Run(DueRow):
     finished_at = models.DateTimeField(null=True, blank=True)
     kpi_before = models.FloatField(null=True, blank=True)
     kpi_after = models.FloatField(null=True, blank=True)
-    reason = models.JSONField(default=dict, help_text="code and parameters of the outcome")
+    reason = models.JSONField(default=dict, help_text="code and parameters of the outcome, or of what is waited for")
 
     class Meta:
-        indexes = [DueRow.due_index("run_due")]
+        indexes = [
+            DueRow.due_index("run_due"),
+            models.Index(fields=["plan", "started_at"], name="run_of_plan"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["incident"],
-                condition=models.Q(state__in=["running", "verifying"]),
+                condition=models.Q(state__in=sorted(state.value for state in OPEN_RUNS)),
                 name="one_run_at_a_time",
             )
         ]
@@ -82,6 +92,7 @@ class RunStep(models.Model):
     kind = models.CharField(max_length=20)
     state = models.CharField(max_length=20, choices=[(s.value, s.value) for s in StepState], default=StepState.WAITING)
     output = models.TextField(blank=True, default="")
+    reason = models.JSONField(default=dict, help_text="code and parameters: how it ended")
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 

@@ -13,7 +13,8 @@ class SiteConfig(AppConfig):
 
     def ready(self) -> None:
         from hemostat.events import registry
-        from hemostat.site import flow, texts
+        from hemostat.site import flow, places, texts
 
         registry.install(flow.FLOW)
         texts.register_all()
+        places.register_all()

@@ -32,6 +32,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Key for sessions and stored secrets; empty: made at the first start and kept in the data folder (0600)."""
     allowed_hosts: list[str] = []
     """Further host names by which the pages may be asked for, besides that of `public_url` and this machine's."""
+    trusted_proxies: list[str] = []
+    """Addresses of reverse proxies whose `X-Forwarded-*` headers are believed."""
     smtp_host: str = ""
     smtp_port: int = 587
     smtp_user: str = ""
@@ -67,7 +69,17 @@ def load(environ: Mapping[str, str], toml: Path | None = None) -> Config:
     try:
         return msgspec.convert(values, Config, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"settings: {error}") from error
+        raise ConfigError(_explained(str(error), values)) from error
+
+
+def _explained(message: str, values: Mapping[str, object]) -> str:
+    """Msgspec's "Expected `int`, got `str` - at `$.web_port`", told with the setting's name and value."""
+    wanted, _, path = message.partition(" - at `$.")
+    name = path.rstrip("`").partition("[")[0]
+    if name not in values:
+        return f"Settings: {message}. See docs/settings.md for the names there are."
+    shown = "…" if "secret" in name or "password" in name else repr(values[name])
+    return f"HEMOSTAT_{name.upper()} is {shown}: {wanted.partition(',')[0].lower().replace('`', '')} is needed."
 
 
 @cache

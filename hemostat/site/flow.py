@@ -21,6 +21,7 @@ FLOW: Mapping[str, Sequence[Handler]] = {
     "incidents.opened": [paging.start],
     "incidents.severity_raised": [paging.raise_urgency],
     "incidents.acknowledged": [paging.stop_ringing],
+    "incidents.relapsed": [paging.ring_again],
     "incidents.resolved": [paging.tell_resolved],
     "incidents.help_asked": [paging.escalate_now],
 }

@@ -17,6 +17,7 @@ class Migration(migrations.Migration):
             name='Alert',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('environment', models.CharField(help_text="the source's, unless a label names another known one", max_length=64)),
                 ('fingerprint', models.BinaryField(help_text='BLAKE2b of the sorted label set', max_length=16)),
                 ('name', models.CharField(max_length=200)),
                 ('labels', models.JSONField()),
@@ -25,6 +26,7 @@ class Migration(migrations.Migration):
                 ('level', models.CharField(help_text='warning, critical or fatal', max_length=20)),
                 ('starts_at', models.DateTimeField()),
                 ('ends_at', models.DateTimeField(help_text='when it resolves unless it is sent again')),
+                ('ends_by_timeout', models.BooleanField(default=False, help_text='the sender told no end; it is ours')),
                 ('last_seen_at', models.DateTimeField()),
                 ('received', models.BigIntegerField(default=1, help_text='how often it was sent')),
                 ('resolved_at', models.DateTimeField(blank=True, null=True)),

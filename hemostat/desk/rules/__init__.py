@@ -1,0 +1,1 @@
+"""Pure rules of the desk: what a page says, decided from facts that the queries gathered."""

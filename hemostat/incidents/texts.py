@@ -1,0 +1,47 @@
+"""What incidents say: headlines, reasons, and the lines of the timeline."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+TEXTS = {
+    "incidents.headline_success": _("{what} success {before:pct} → {now:pct}"),
+    "incidents.headline_alert": _("{summary}"),
+    "incidents.severity_by_loss": _("{service} is {tier}, and {lost:pct} of its usual successes are lost"),
+    "incidents.severity_by_alert": _("{service} is {tier}, and the alert is {level}"),
+    "incidents.opened": _("Opened as P{severity}: {headline}"),
+    "incidents.joined": _("{label} joined this incident"),
+    "incidents.cause_named": _("Probable cause named: {sentence}"),
+    "incidents.severity_changed": _("Severity P{before} → P{after}: {reason}"),
+    "incidents.severity_raised": _("Severity raised to P{after}"),
+    "incidents.acknowledged": _("{actor} acknowledged {via}"),
+    "incidents.noted": _("{actor}: {text}"),
+    "incidents.role_taken": _("{actor} took {role}"),
+    "incidents.help_asked": _("{actor} asked for help: the next people are paged now"),
+    "incidents.mitigated": _("Mitigated: {reason}"),
+    "incidents.relapsed": _("It is back: {headline}"),
+    "incidents.resolved": _("Resolved: {reason}"),
+    "incidents.via_page": _("on the incident page"),
+    "incidents.via_link": _("from the message"),
+    "incidents.via_api": _("by API"),
+    "incidents.via_cli": _("in the terminal"),
+    "incidents.via_run": _("by running a plan"),
+    "incidents.role_commander": _("command"),
+    "incidents.role_communicator": _("communication"),
+    "incidents.role_recovery": _("fast recovery"),
+    "incidents.role_diagnosis": _("diagnosis"),
+    "incidents.tier_core": _("core business"),
+    "incidents.tier_important": _("important"),
+    "incidents.tier_normal": _("not critical"),
+    "incidents.level_warning": _("a warning"),
+    "incidents.level_critical": _("critical"),
+    "incidents.level_fatal": _("fatal"),
+    "incidents.by_itself": _("the figures came back by themselves"),
+    "incidents.by_plan": _("“{plan}” helped"),
+    "incidents.quiet": _("quiet for {for_s:dur}"),
+    "incidents.by_person": _("{actor} closed it"),
+    "incidents.alert_over": _("the alert is over"),
+    "incidents.fate_joined": _("joined {code}"),
+    "incidents.fate_low": _("did not page: {level} on a {tier} service is P{severity}"),
+    "incidents.fate_environment": _("did not page: environment {environment} is not marked as paging"),
+}

@@ -1,0 +1,58 @@
+"""Sentences of the room."""
+
+from django.utils.translation import gettext_lazy as _
+
+TEXTS = {
+    # the timeline
+    "paging.page_started": _("Paging begins by {policy}"),
+    "paging.policy_named": _("the policy “{name}”"),
+    "paging.policy_owners": _("the owners of this installation, because there is no policy"),
+    "paging.tier_reached": _("Tier {tier} of {tiers} is paged: {people} ({reason})"),
+    "paging.fallback_reached": _("The fallback is paged: {people} ({reason})"),
+    "paging.nobody": _("{where}, {who} cannot be paged: {reason}"),
+    "paging.exhausted": _("Nobody has answered, and nobody else will be paged: {reason}"),
+    "paging.stopped": _("Paging ends: {reason}"),
+    "paging.rests": _("Nobody further is paged: {reason}"),
+    "paging.waits": _("Paging waits: {reason}"),
+    "paging.delivered": _("{name} was reached by {way}: {answer}"),
+    "paging.delivery_failed": _("{name} could not be reached by {way} ({tries} tries): {answer}"),
+    "paging.delivery_delayed": _("{name} is not reached by {way} yet, it is tried again: {answer}"),
+    "paging.help_answered": _("{actor} comes to help"),
+    "paging.policy_added": _("{actor} added the policy {name}: {tiers} tiers, then {fallback}"),
+    "paging.audit_failed": _("The audit of paging failed ({count}): {first}"),
+    "paging.audit_passed": _("The audit of paging passes again"),
+    # why
+    "paging.reason_started": _("it has just begun"),
+    "paging.reason_timed_out": _("nobody answered in time"),
+    "paging.reason_unreached": _("nobody before could be reached"),
+    "paging.reason_asked": _("somebody asked for it"),
+    "paging.reason_raised": _("the severity calls for everybody"),
+    "paging.reason_waiting": _("for an answer"),
+    "paging.reason_backlog": _("after a delay of our own everybody gets their minute to answer"),
+    "paging.reason_mitigated": _("the figures are back"),
+    "paging.reason_low_urgency": _("at this severity only the first tier is paged"),
+    "paging.reason_answered": _("somebody has it"),
+    "paging.reason_over": _("it is over"),
+    "paging.reason_all_tried": _("every tier and the fallback were tried"),
+    "paging.reason_nobody": _("nobody at all could be reached"),
+    "paging.skip_empty_tier": _("it names nobody"),
+    "paging.skip_no_schedule": _("the schedule was deleted"),
+    "paging.skip_nobody_on_call": _("nobody is on call"),
+    "paging.skip_unknown_person": _("the person was deleted"),
+    "paging.skip_inactive": _("they were deactivated"),
+    "paging.skip_no_way": _("no way is proven to reach them"),
+    "paging.skip_on_it": _("they have it already"),
+    "paging.who": _("{who}"),
+    "paging.whole_tier": _("the whole tier"),
+    "paging.at_tier": _("Tier {tier}"),
+    "paging.at_fallback": _("As fallback"),
+    # the auditor
+    "paging.audit_no_page": _("{code}: it is open, and paging has not begun"),
+    "paging.audit_late": _("{code}: its page is overdue {error}"),
+    "paging.audit_nobody": _("{code}: nobody could be paged at all"),
+    "paging.audit_exhausted": _("{code}: everybody was tried, and nobody has answered"),
+    "paging.audit_stuck": _("{code}: nothing is due, and no reason is recorded"),
+    # messages
+    "paging.since": _("Since {since:time}."),
+    "paging.lasted": _("It lasted {for_s:dur}, since {since:time}."),
+}

@@ -1,0 +1,9 @@
+"""Addresses of the room."""
+
+from django.urls import path
+
+from hemostat.paging import views
+
+urlpatterns = [
+    path("ack/<str:token>/", views.ack, name="ack"),
+]

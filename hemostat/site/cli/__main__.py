@@ -1,0 +1,5 @@
+"""`python -m hemostat.site.cli`."""
+
+from hemostat.site.cli import main
+
+main()
