@@ -10,7 +10,7 @@ it has waited long enough; when the trace is counted for good, what was counted 
 
 Everything is bounded: spans of open traces, what is learned, names in the counters. Above a budget of spans a
 second, traces are left out by their id (every process leaves out the same ones), and those that stay weigh
-more. What is not told in full is counted in `tally.Remainder`.
+more. What is not told in full is counted in `counts.Remainder`.
 """
 
 from __future__ import annotations
@@ -171,11 +171,7 @@ class Attribution:
         trace = assemble(opened.spans, learned)
         entries = entries_of(trace, learned)
         quiet = now - opened.last_at
-        if (
-            quiet >= ROOTLESS_S
-            or (entries and quiet >= QUIET_S)
-            or (quiet >= SETTLE_S and is_complete(trace, learned))
-        ):
+        if quiet >= ROOTLESS_S or (entries and quiet >= QUIET_S) or (quiet >= SETTLE_S and is_complete(trace, learned)):
             self._close(environment, trace_id, now, trace)
             return
         opened.look_at = opened.last_at + (QUIET_S if entries or quiet < QUIET_S else ROOTLESS_S)
@@ -223,9 +219,7 @@ class Attribution:
         self._bucket(environment, now, now).left().cut_traces += 1
         self._close(environment, trace_id, now)
 
-    def _close(
-        self, environment: _Environment, trace_id: bytes, now: float, trace: Trace | None = None
-    ) -> None:
+    def _close(self, environment: _Environment, trace_id: bytes, now: float, trace: Trace | None = None) -> None:
         """Count a trace for good, and learn from it."""
         opened = environment.open.pop(trace_id)
         environment.closed[trace_id] = True

@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from hemostat.coordinates.rules.exceptions import manner
 from hemostat.intake.readings import SpanKind
+from hemostat.intake.rules.counts import Requests, Times, TokenCount
 from hemostat.intake.rules.learned import Learned, Node
-from hemostat.intake.rules.tally import Requests, Tally, Times, TokenCount
+from hemostat.intake.rules.tally import Tally
 from hemostat.intake.rules.traces import (
     CALLING,
     Group,
@@ -91,8 +93,7 @@ def is_complete(trace: Trace, learned: Learned) -> bool:
     if not entries or any(orphan not in entries for orphan in trace.orphans):
         return False
     return not any(
-        s.kind is SpanKind.CLIENT and answer_of(s) is None and may_still_answer(s, learned)
-        for s in trace.spans
+        s.kind is SpanKind.CLIENT and answer_of(s) is None and may_still_answer(s, learned) for s in trace.spans
     )
 
 
@@ -112,9 +113,7 @@ def count(
         _count_operation(operation, into)
     for entry in entries:
         each = entry.weight * weight
-        into.entry(Node(entry.app_id, entry.operation)).add(
-            Requests(each, each * entry.failed, 1, int(entry.failed))
-        )
+        into.entry(Node(entry.app_id, entry.operation)).add(Requests(each, each * entry.failed, 1, int(entry.failed)))
         if entry.failed:
             _count_token(entry, sample, each, learned, into, asynchronous=False)
     for consumer in trace.asynchronous:
@@ -170,14 +169,13 @@ def _times(ns: int) -> Times:
     return Times(1, log, log * log, float(ns))
 
 
-def _count_token(
-    entry: Span, sample: str, weight: float, learned: Learned, into: Tally, *, asynchronous: bool
-) -> None:
+def _count_token(entry: Span, sample: str, weight: float, learned: Learned, into: Tally, *, asynchronous: bool) -> None:
     walk, leaf = attribute(entry, learned)
     end = walk.end
     versions = {end.version: 1} if end and end.version and end.app_id == leaf.node.app_id else {}
+    manners = {manner(end.label, end.message).value: 1} if end and end.kind in CALLING else {}
     key = TokenKey(asynchronous, tuple(walk.chain), leaf, walk.alternatives)
-    into.token(key).add(TokenCount(weight, 1, entry.start, [sample], versions))
+    into.token(key).add(TokenCount(weight, 1, entry.start, [sample], versions, manners))
 
 
 def learn(trace: Trace, found: Iterable[Operation], learned: Learned) -> None:

@@ -18,12 +18,8 @@ UNNAMED = "(unnamed)"
 """The service of a callee that neither a span nor an address names."""
 
 _TEMPLATE = re.compile(r"^(?:\{.*\}|:.+|<.*>)$")
-_IDENTIFIER = re.compile(
-    r"^(?:\d+|[0-9a-f]{8}-[0-9a-f-]{27}|(?=[^/]*\d)[0-9a-f]{12,}|.{33,})$", re.IGNORECASE
-)
-_NUMERIC_ADDRESS = re.compile(
-    r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-f:]*:[0-9a-f:]+\]?)(?::\d+)?$", re.IGNORECASE
-)
+_IDENTIFIER = re.compile(r"^(?:\d+|[0-9a-f]{8}-[0-9a-f-]{27}|(?=[^/]*\d)[0-9a-f]{12,}|.{33,})$", re.IGNORECASE)
+_NUMERIC_ADDRESS = re.compile(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-f:]*:[0-9a-f:]+\]?)(?::\d+)?$", re.IGNORECASE)
 _INTERNAL_SUFFIXES = frozenset(
     [
         "local",
