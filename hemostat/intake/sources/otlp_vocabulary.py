@@ -13,8 +13,8 @@ from typing import NamedTuple
 from hemostat.base.ids import slugify_ascii
 from hemostat.catalog.rules import app_id
 from hemostat.intake.readings import SpanKind
-from hemostat.intake.rules.redaction import redact
 from hemostat.intake.rules.learned import tidy
+from hemostat.intake.rules.redaction import redact
 
 MAX_APP_ID = 200
 MAX_ENTRY = 300
