@@ -89,7 +89,9 @@ def nothing() -> World:
     """The first day: an owner has signed in and nothing is set up."""
     reader = _person("mira@example.com", "Mira Okafor", PersonRole.OWNER)
     environment, _ = Environment.objects.get_or_create(slug="production", defaults={"created_at": at("09:00:00")})
-    payment = Service(app_id=APP, slug="payment", label="Payment", tier="core", purpose="pay", created_at=at("09:00:00"))
+    payment = Service(
+        app_id=APP, slug="payment", label="Payment", tier="core", purpose="pay", created_at=at("09:00:00")
+    )
     return World(ManualClock(NOW), reader, reader, environment, payment)
 
 
@@ -153,7 +155,8 @@ def _plans(world: World) -> None:
     for slug, name, verb, about, touches, undo, app, names in (
         ("roll-back-orders", "Roll back orders and fail over its store", Verb.ROLLBACK, 120,
          "orders, orders-db primary · writes pause 20 s", "roll forward to the newest release", CAUSE,
-         ("Check that the former image is there", "Pause other releases of orders", "Roll back orders", "Fail over the store")),
+         ("Check that the former image is there", "Pause other releases of orders", "Roll back orders",
+          "Fail over the store")),
         ("restart-orders", "Restart the orders pool", Verb.RESTART, 40, "drops open payments once", "", "shop/*",
          ("Take orders-1 out and restart it", "Take orders-2 out and restart it")),
         ("queue-orders", "Downgrade: accept orders asynchronously", Verb.DOWNGRADE, 15,
@@ -172,7 +175,9 @@ def _plans(world: World) -> None:
             updated_at=at("09:00:00"),
         )
         error = "ConnectionRefusedError" if verb is Verb.ROLLBACK else "*"
-        PlanAssociation.objects.create(plan=plan, app_id=app, operation=WRITER_PATH if verb is Verb.ROLLBACK else "*", error=error)
+        PlanAssociation.objects.create(
+            plan=plan, app_id=app, operation=WRITER_PATH if verb is Verb.ROLLBACK else "*", error=error
+        )
         world.plans.append(plan)
 
 
@@ -260,8 +265,8 @@ def _series(world: World, until: datetime, **shape: Any) -> float:
         for app_id, share_of in ((CAUSE, share), ("shop/checkout", 0.5 + share / 2), ("shop/mailer", 0.997)):
             rows.append(
                 SpanBucket(
-                    bucket=moment, environment="production", app_id=app_id, entry="POST /", peer="", proc=1, requests=400,
-                    failed=round(400 * (1 - min(share_of, 1.0))), duration_ms=400 * 30.0,
+                    bucket=moment, environment="production", app_id=app_id, entry="POST /", peer="", proc=1,
+                    requests=400, failed=round(400 * (1 - min(share_of, 1.0))), duration_ms=400 * 30.0,
                 )
             )  # fmt: skip
         moment += timedelta(seconds=10)
@@ -366,7 +371,10 @@ def _opened(*, answer: Answer | None, with_plans: bool = True, on_call: bool = T
         worst=0.11, current=current, failed=8400, users=8437,
     )  # fmt: skip
     headline = Text(HEADLINE, {"what": "Payment", "entry": ENTRY, "before": 0.999, "now": round(current, 4)})
-    reason = Text("incidents.severity_by_loss", {"service": "Payment", "tier": Text("incidents.tier_core").as_json(), "lost": 0.88})
+    reason = Text(
+        "incidents.severity_by_loss",
+        {"service": "Payment", "tier": Text("incidents.tier_core").as_json(), "lost": 0.88},
+    )
     world.incident = Incident.objects.create(
         number=318,
         environment=world.environment,
@@ -579,7 +587,9 @@ def recovered() -> World:
     world.incident.mitigated_at = at("14:09:16")
     world.incident.save()
     _event(world, "plans.run_helped", "14:09:16", plan=run.plan.name, reason=reason.as_json())
-    _event(world, "incidents.mitigated", "14:09:16", reason=Text("incidents.by_plan", {"plan": run.plan.name}).as_json())
+    _event(
+        world, "incidents.mitigated", "14:09:16", reason=Text("incidents.by_plan", {"plan": run.plan.name}).as_json()
+    )
     return world
 
 
@@ -604,7 +614,13 @@ def busy() -> World:
     )  # fmt: skip
     mailer = Service.objects.get(slug="mailer")
     for number, severity, state, minutes, text in (
-        (317, 2, State.MITIGATED, 72, Text("incidents.headline_alert", {"summary": "Invoices by e-mail up to 20 min late"})),
+        (
+            317,
+            2,
+            State.MITIGATED,
+            72,
+            Text("incidents.headline_alert", {"summary": "Invoices by e-mail up to 20 min late"}),
+        ),
         (315, 3, State.ACKNOWLEDGED, 291, Text(HEADLINE, {"what": "Mailer", "before": 0.999, "now": 0.981})),
     ):
         begun = NOW - timedelta(minutes=minutes)

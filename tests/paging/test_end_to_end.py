@@ -243,7 +243,7 @@ def test_the_record_page_tells_every_try_and_why(mail: Mailbox, sink: Sink, work
     assert "Paging has not begun" in client.get(f"/incidents/{row.code}/pages/").content.decode()
     work(301)
     page = client.get(f"/incidents/{row.code}/pages/").content.decode()
-    for words in ("550 5.1.1 no such mailbox", "Tier 1 of 2 is paged: Anna", "nobody answered in time", "Ben"):
+    for words in ("550 5.1.1 no such mailbox", "Paged, tier 1 of 2: Anna", "nobody answered in time", "Ben"):
         assert words in page
     assert "s3cret-path" not in page
     assert client.get("/incidents/INC-9/pages/").status_code == 404

@@ -10,11 +10,11 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from hemostat.base.texts import Text
 from hemostat.channels import queries as channels
 from hemostat.desk.queries.health import health
-from hemostat.desk.queries.setup import checks
+from hemostat.desk.queries.setup import checks, set_up
 from hemostat.desk.rules.now import Duty, NowPage, OpenIncident, Row, needs, row, strip
 from hemostat.incidents.models import Incident, IncidentRole
 from hemostat.incidents.rules.states import Role, State
-from hemostat.oncall import queries as oncall
+from hemostat.oncall.queries import ScheduleView
 from hemostat.paging.models import Page
 from hemostat.paging.rules.states import PageState
 from hemostat.people.models import User
@@ -63,9 +63,8 @@ def open_count() -> int:
     return Incident.objects.filter(state__in=[State.OPEN, State.ACKNOWLEDGED]).count()
 
 
-def duties(reader: User, now: datetime) -> list[Duty]:
+def duties(views: Sequence[ScheduleView], reader: User) -> list[Duty]:
     """Each schedule with who is on call, until when, and who comes next."""
-    views = oncall.schedules(now)
     reached = channels.working_ways(v.now.user.pk for v in views if v.now is not None)
     return [
         Duty(
@@ -84,8 +83,9 @@ def now_page(reader: User, now: datetime) -> NowPage:
     """Gather what the Now page shows."""
     rows = _with_facts(Incident.objects.filter(resolved_at__isnull=True)).order_by("severity", "-opened_at")
     incidents = [_read(i) for i in rows]
-    on_duty = duties(reader, now)
-    held = checks(now)
+    found = set_up(reader, now)
+    on_duty = duties(found.schedules, reader)
+    held = checks(found, now)
     last = _with_facts(Incident.objects.filter(resolved_at__isnull=False)).order_by("-opened_at").first()
     begun = Incident.objects.filter(opened_at__gte=now - STRIP).values_list("opened_at", "severity")
     return NowPage(

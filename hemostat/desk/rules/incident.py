@@ -336,7 +336,9 @@ def _roles(facts: Facts) -> tuple[RoleView, ...]:
     for role, name in ROLE_NAMES.items():
         holder = held.get(role)
         you = holder is not None and holder.user_id == facts.reader.id
-        views.append(RoleView(role.value, str(name), holder.name if holder else "", you, holder.since if holder else None))
+        views.append(
+            RoleView(role.value, str(name), holder.name if holder else "", you, holder.since if holder else None)
+        )
     return tuple(views)
 
 

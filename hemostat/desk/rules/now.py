@@ -180,7 +180,9 @@ def _needs_of(incident: OpenIncident, now: datetime) -> list[Need]:
     return needs
 
 
-def needs(incidents: Sequence[OpenIncident], duties: Sequence[Duty], checks: Sequence[Check], now: datetime) -> tuple[Need, ...]:
+def needs(
+    incidents: Sequence[OpenIncident], duties: Sequence[Duty], checks: Sequence[Check], now: datetime
+) -> tuple[Need, ...]:
     """What waits for a person, the urgent first."""
     found = [need for incident in incidents for need in _needs_of(incident, now)]
     for duty in duties:
@@ -199,7 +201,7 @@ def needs(incidents: Sequence[OpenIncident], duties: Sequence[Duty], checks: Seq
     if missing:
         found.append(
             Need("gear", False, _("Set-up is not finished"),
-                 ngettext("%(n)s step left until somebody can be paged", "%(n)s steps left until somebody can be paged", missing)
+                 ngettext("%(n)s check does not hold yet", "%(n)s checks do not hold yet", missing)
                  % {"n": missing}, _("Continue"), "desk:set_up")
         )  # fmt: skip
     return tuple(sorted(found, key=lambda need: not need.urgent))

@@ -18,7 +18,7 @@ from hemostat.base.refusals import RefusedError
 from hemostat.desk.queries import setup as queries
 from hemostat.oncall import actions as oncall
 from hemostat.oncall.rules import Handoff
-from hemostat.paging import policies
+from hemostat.paging import actions as policies
 from hemostat.people import queries as people
 from hemostat.people.access import current_user, requires
 from hemostat.people.models import User
@@ -30,8 +30,13 @@ from hemostat.people.rules import Permission
 def set_up(request: HttpRequest) -> HttpResponse:
     """Every step with what was found when the page was asked for."""
     user, now = current_user(request), clock.now()
-    context = {"setup": queries.set_up(user, now), "checks": queries.checks(now), "now": now}
-    context["may_configure"] = user.may(Permission.CONFIGURE)
+    found = queries.set_up(user, now)
+    context = {
+        "setup": found,
+        "checks": queries.checks(found, now),
+        "may_configure": user.may(Permission.CONFIGURE),
+        "now": now,
+    }
     return render(request, "desk/set_up.html", context)
 
 
