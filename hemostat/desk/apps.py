@@ -14,7 +14,7 @@ class DeskConfig(AppConfig):
     name = "hemostat.desk"
     label = "desk"
 
-    def ready(self) -> None:
+    def ready(self) -> None:  # house: ready - the navigation is a registry that rooms fill
         from hemostat.base.navigation import Entry, register
         from hemostat.desk.queries.now import open_count
         from hemostat.people.rules import Permission
