@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
+from hemostat.base import clock
 from hemostat.base.csp import POLICY
 from hemostat.events.models import Event
 from hemostat.incidents.models import Incident, IncidentRole
@@ -224,3 +225,18 @@ def test_the_mailbox_opens_nothing_but_messages(name: str, tmp_path: Path, monke
     (tmp_path / "box").mkdir()
     (tmp_path / "abc.eml").write_text("Subject: not yours\n\n")
     assert _client(scenes.calm()).get(f"/demo/mailbox/{name}/").status_code == 404
+
+
+def test_now_is_calm_only_when_somebody_would_be_paged() -> None:
+    world = scenes.nothing()
+    page = _client(world).get("/").content.decode()
+    assert "All is calm" not in page
+    assert "it is not sure that anybody would be told" in page
+
+
+def test_now_says_that_all_is_calm_and_proves_it() -> None:
+    world = scenes.calm()
+    with clock.using(world.clock):
+        page = _client(world).get("/").content.decode()
+    assert "All is calm" in page
+    assert "Every open incident has a page or a reason" in page
