@@ -64,7 +64,7 @@ class DoorSettings:
 
 def new_proc() -> int:
     """A fresh number for this run of a door: time first, so that runs sort, and random bits so that none is equal."""
-    return (time.time_ns() // 1_000_000) << 21 | secrets.randbits(21)
+    return (time.time_ns() // 1_000_000) << 21 | secrets.randbits(21)  # house: time - an id, not a time
 
 
 class Door:
@@ -76,6 +76,7 @@ class Door:
         self._limits = settings.limits
         self._inbox = InboxWork(self.proc)
         self._alerts = GroupCommit(settings.conninfo, self._inbox)
+        self._checker = alertmanager.Checker(settings.limits)
         self._counts = TelemetryWork(self.proc, new_proc)
         self._telemetry = GroupCommit(settings.conninfo, self._counts, pause_s=TELEMETRY_PAUSE_S)
         self._telemetry_waiting = 0
@@ -221,7 +222,7 @@ class Door:
         if answer is None:
             try:
                 body = await self._body(scope, receive, self._limits.alerts_body, 2 * self._limits.alerts_body)
-                answer = await self._store_alerts(sender, alertmanager.check(body, self._limits))
+                answer = await self._store_alerts(sender, self._checker.check(body))
             except _REFUSALS as error:
                 answer = _refusal(error)
                 sender.refuse(1, str(error))

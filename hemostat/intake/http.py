@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from isal import isal_zlib
-from isal.igzip_lib import IsalError
+from isal.igzip_lib import IsalError  # type: ignore[attr-defined]
 
 from hemostat.intake.rules.limits import BadInputError, TooLargeError
 
@@ -22,6 +22,8 @@ BODY_TIMEOUT_S = 30.0
 """Longest time a body may take to arrive."""
 PIECE = 1 << 20
 """Bytes unpacked at a time."""
+
+_BAD_GZIP = (IsalError, zlib.error)
 
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
@@ -116,7 +118,7 @@ def unpack(body: bytes, encoding: bytes, limit: int) -> bytes:
             rest = unpacker.unconsumed_tail
             if not rest and not part:
                 raise BadInputError("body: wanted gzip, found it cut short")
-    except (IsalError, zlib.error) as error:
+    except _BAD_GZIP as error:
         raise BadInputError(f"body: wanted gzip; {error}") from error
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
