@@ -29,7 +29,6 @@ urlpatterns = [
     path("sources/<slug:slug>/rotate/", sources.rotate_source, name="rotate_source"),
     path("sources/<slug:slug>/revoke/", sources.revoke_source, name="revoke_source"),
     path("set-up/", setup.set_up, name="set_up"),
-    path("set-up/test/<int:method_id>/", setup.test_page, name="test_page"),
     path("set-up/start-alone/", setup.start_alone, name="start_alone"),
     path("design/", design.design, name="design"),
     path("demo/mailbox/", mailbox.inbox, name="mailbox"),

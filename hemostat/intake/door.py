@@ -64,7 +64,7 @@ class DoorSettings:
 
 def new_proc() -> int:
     """A fresh number for this run of a door: time first, so that runs sort, and random bits so that none is equal."""
-    return (time.time_ns() // 1_000_000) << 21 | secrets.randbits(21)
+    return (time.time_ns() // 1_000_000) << 21 | secrets.randbits(21)  # house: time - an id, not a time
 
 
 class Door:

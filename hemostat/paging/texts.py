@@ -7,7 +7,9 @@ TEXTS = {
     "paging.page_started": _("Paging begins by {policy}"),
     "paging.policy_named": _("the policy “{name}”"),
     "paging.policy_owners": _("the owners of this installation, because there is no policy"),
-    "paging.tier_reached": _("Tier {tier} of {tiers} is paged: {people} ({reason})"),
+    "paging.tier_reached": _("Paged, {which}: {people} ({reason})"),
+    "paging.which_tier": _("tier {first} of {tiers}"),
+    "paging.which_tiers": _("tiers {first} to {last} of {tiers} at once"),
     "paging.fallback_reached": _("The fallback is paged: {people} ({reason})"),
     "paging.nobody": _("{where}, {who} cannot be paged: {reason}"),
     "paging.exhausted": _("Nobody has answered, and nobody else will be paged: {reason}"),
@@ -53,6 +55,8 @@ TEXTS = {
     "paging.audit_exhausted": _("{code}: everybody was tried, and nobody has answered"),
     "paging.audit_stuck": _("{code}: nothing is due, and no reason is recorded"),
     # messages
+    "paging.plan_worked": _("{steps} steps, about {about_s:dur}, helped {helped} of {total} times"),
+    "paging.plan_new": _("{steps} steps, about {about_s:dur}, not run yet"),
     "paging.since": _("Since {since:time}."),
     "paging.lasted": _("It lasted {for_s:dur}, since {since:time}."),
 }

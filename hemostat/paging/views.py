@@ -1,4 +1,7 @@
-"""The page behind the link of a message: one button, no session. Reading it changes nothing, mail scanners prefetch."""
+"""The page behind the link of a message, and the record of who was paged.
+
+The first has one button and needs no session; reading it changes nothing, for mail scanners prefetch.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,26 @@ import hashlib
 from functools import cache
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import mark_safe
+from django.utils.translation import gettext as _
 from django.utils.translation import override
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
-from hemostat.base import clock
+from hemostat.base import clock, texts
 from hemostat.base.csp import HEADER
+from hemostat.base.texts import Text
+from hemostat.events import queries as events
+from hemostat.incidents import queries as incidents
+from hemostat.incidents.models import Incident
 from hemostat.paging import actions, links, messages, queries
 from hemostat.paging.brief import brief
+from hemostat.paging.rules.states import DeliveryState, PageState
 from hemostat.people.access import requires
 from hemostat.people.rules import Permission
 
@@ -95,3 +104,46 @@ def _content(link: queries.LinkView) -> tuple[str, dict[str, Any]]:
 
 def _time(at: Any) -> str:
     return timezone.localtime(at).strftime("%H:%M:%S")
+
+
+@requires(Permission.READ)
+@require_safe
+def record(request: HttpRequest, code: str) -> HttpResponse:
+    """Who was paged about an incident when, by what, with which answer, and why."""
+    try:
+        incident = incidents.by_code(code)
+    except Incident.DoesNotExist as error:
+        raise Http404(f"no incident is called {code}") from error
+    page = queries.page_of(incident.pk)
+    told = [e for e in events.about("incident", str(incident.pk), newest_first=False) if e.kind.startswith("paging.")]
+    context = {
+        "code": incident.code,
+        "incident_url": links.incident_url(incident.code),
+        "answer": _answer(page),
+        "deliveries": [_row(view) for view in page.deliveries if not view.reserve] if page else [],
+        "decisions": told,
+        "policy": page.policy if page else None,
+    }
+    return render(request, "paging/record.html", context)
+
+
+def _answer(page: queries.PageView | None) -> str:
+    if page is None:
+        return _("Paging has not begun.")
+    match page.state:
+        case PageState.RINGING if page.due_at is not None:
+            return _("It rings: tier %(tier)s of %(tiers)s.") % {"tier": page.tier + 1, "tiers": page.tiers}
+        case PageState.EXHAUSTED:
+            return _("Nobody has answered, and nobody else will be paged. Call somebody.")
+    return texts.render(Text("paging.rests", {"reason": Text(f"paging.reason_{page.reason}").as_json()}))
+
+
+def _row(view: queries.DeliveryView) -> dict[str, Any]:
+    tones = {
+        DeliveryState.PENDING: ("warn", _("on its way") if view.tries == 0 else _("tried again")),
+        DeliveryState.ACCEPTED: ("ok", _("taken")),
+        DeliveryState.FAILED: ("bad", _("failed")),
+        DeliveryState.CANCELLED: ("off", _("called off")),
+    }
+    tone, words = tones[view.state]
+    return {"view": view, "tone": tone, "words": words}

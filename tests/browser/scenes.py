@@ -21,6 +21,7 @@ from hemostat.catalog.models import Environment, Service
 from hemostat.channels.models import ContactMethod, Notice
 from hemostat.detection.models import Drop
 from hemostat.diagnosis.models import Diagnosis
+from hemostat.diagnosis.rules import stored
 from hemostat.diagnosis.rules.answer import Answer, Cause, Confidence, Contribution, Noise, TreeNode, Verdict
 from hemostat.events.actions import record
 from hemostat.events.rules import SYSTEM, Ref
@@ -88,7 +89,9 @@ def nothing() -> World:
     """The first day: an owner has signed in and nothing is set up."""
     reader = _person("mira@example.com", "Mira Okafor", PersonRole.OWNER)
     environment, _ = Environment.objects.get_or_create(slug="production", defaults={"created_at": at("09:00:00")})
-    payment = Service(app_id=APP, slug="payment", label="Payment", tier="core", purpose="pay", created_at=at("09:00:00"))
+    payment = Service(
+        app_id=APP, slug="payment", label="Payment", tier="core", purpose="pay", created_at=at("09:00:00")
+    )
     return World(ManualClock(NOW), reader, reader, environment, payment)
 
 
@@ -143,6 +146,7 @@ def calm() -> World:
         )
     _plans(world)
     _history(world)
+    _series(world, ONSET)
     return world
 
 
@@ -151,7 +155,8 @@ def _plans(world: World) -> None:
     for slug, name, verb, about, touches, undo, app, names in (
         ("roll-back-orders", "Roll back orders and fail over its store", Verb.ROLLBACK, 120,
          "orders, orders-db primary · writes pause 20 s", "roll forward to the newest release", CAUSE,
-         ("Check that the former image is there", "Pause other releases of orders", "Roll back orders", "Fail over the store")),
+         ("Check that the former image is there", "Pause other releases of orders", "Roll back orders",
+          "Fail over the store")),
         ("restart-orders", "Restart the orders pool", Verb.RESTART, 40, "drops open payments once", "", "shop/*",
          ("Take orders-1 out and restart it", "Take orders-2 out and restart it")),
         ("queue-orders", "Downgrade: accept orders asynchronously", Verb.DOWNGRADE, 15,
@@ -170,7 +175,9 @@ def _plans(world: World) -> None:
             updated_at=at("09:00:00"),
         )
         error = "ConnectionRefusedError" if verb is Verb.ROLLBACK else "*"
-        PlanAssociation.objects.create(plan=plan, app_id=app, operation=WRITER_PATH if verb is Verb.ROLLBACK else "*", error=error)
+        PlanAssociation.objects.create(
+            plan=plan, app_id=app, operation=WRITER_PATH if verb is Verb.ROLLBACK else "*", error=error
+        )
         world.plans.append(plan)
 
 
@@ -246,7 +253,7 @@ def share_at(moment: datetime, *, healed_at: datetime | None = None, to: float =
 
 def _series(world: World, until: datetime, **shape: Any) -> float:
     """Write the buckets of the KPI until a moment; returns the last share."""
-    moment, rows, share = ONSET - timedelta(minutes=8), [], 0.999
+    moment, rows, share = ONSET - timedelta(minutes=20), [], 0.999
     while moment < until:
         share = share_at(moment, **shape)
         rows.append(
@@ -255,24 +262,33 @@ def _series(world: World, until: datetime, **shape: Any) -> float:
                 failed=round(430 * (1 - min(share, 1.0))), duration_ms=430 * 80.0,
             )
         )  # fmt: skip
+        for app_id, share_of in ((CAUSE, share), ("shop/checkout", 0.5 + share / 2), ("shop/mailer", 0.997)):
+            rows.append(
+                SpanBucket(
+                    bucket=moment, environment="production", app_id=app_id, entry="POST /", peer="", proc=1,
+                    requests=400, failed=round(400 * (1 - min(share_of, 1.0))), duration_ms=400 * 30.0,
+                )
+            )  # fmt: skip
         moment += timedelta(seconds=10)
     SpanBucket.objects.bulk_create(rows)
     return min(share, 1.0)
 
 
 def _sentence() -> Text:
-    return Text("diagnosis.refuses", {"callee": "orders-db", "caller": "orders", "app_id": CAUSE, "peer": "orders-db"})
+    return Text(
+        "diagnosis.gone.refused",
+        {"service": "orders-db", "caller": "orders", "operation": "connect", "error": "ConnectionRefusedError"},
+    )
 
 
 def _answer() -> Answer:
+    usual = Text("diagnosis.noise.usual")
     leaf = TreeNode("orders-db", "connect", "ConnectionRefusedError", 9610, 9610, 2, cause_rank=1)
     orders = TreeNode(CAUSE, WRITER_PATH, "http 503", 9480, 0, 3, children=(leaf,))
-    noise = TreeNode(
-        "shop/recommendation", "GET /similar", "TimeoutError", 41, 41, 40,
-        noise=Text("diagnosis.noise_as_always", {"rate": 13.6}),
-    )  # fmt: skip
+    noise = TreeNode("shop/recommendation", "GET /similar", "TimeoutError", 41, 41, 40, noise=usual)
     payment = TreeNode(APP, ENTRY, "http 503", 9240, 0, 4, children=(orders,))
     root = TreeNode("shop/gateway", "POST /checkout", "http 502", 8720, 0, 9, children=(payment, noise))
+    count = {"failing": 9610, "baseline": 2.0, "share": 0.96}
     cause = Cause(
         rank=1,
         app_id=CAUSE,
@@ -289,19 +305,20 @@ def _answer() -> Answer:
         in_cause_set=True,
         sentence=_sentence(),
         contributions=(
-            Contribution("time", 0.92, Text("diagnosis.time_first", {"before_s": 0.87})),
-            Contribution("depth", 0.9, Text("diagnosis.depth_deepest", {})),
-            Contribution("count", 0.96, Text("diagnosis.count_share", {"share": 0.96, "failing": 9610, "all": 10010})),
-            Contribution("noise", 0.7, Text("diagnosis.noise_out", {"count": 41})),
+            Contribution("time", 1.0, Text("diagnosis.time.first", {"at": ONSET.isoformat()})),
+            Contribution("depth", 1.0, Text("diagnosis.depth.deepest")),
+            Contribution("count", 0.96, Text("diagnosis.count", count)),
+            Contribution("noise", 0.9, Text("diagnosis.noise.none")),
         ),
         versions=("2.41",),
     )
     second = Cause(
         rank=2, app_id=APP, operation=ENTRY, exception_class="result", error="http 503", coordinate="aa#bb", peer="",
         share=0.03, failing=300, baseline=4.0, first_at=ONSET + timedelta(seconds=2), confidence=Confidence.GUESS,
-        in_cause_set=False, sentence=Text("diagnosis.fails", {"app_id": APP, "operation": ENTRY, "error": "http 503"}),
-        contributions=(Contribution("time", 0.4, Text("diagnosis.time_first", {"before_s": 0})),
-                       Contribution("depth", 0.2, Text("diagnosis.depth_deepest", {}))),
+        in_cause_set=False,
+        sentence=Text("diagnosis.not_in_set", {"service": "payment", "operation": ENTRY, "failing": 300}),
+        contributions=(Contribution("time", 0.4, Text("diagnosis.time.later", {"after": 2})),
+                       Contribution("depth", 0.2, Text("diagnosis.depth.partly", {"through": 9240, "ended": 300}))),
     )  # fmt: skip
     return Answer(
         environment="production",
@@ -311,14 +328,19 @@ def _answer() -> Answer:
         causes=(cause, second),
         tree=(root,),
         path=(("shop/gateway", APP), (APP, CAUSE), (CAUSE, "orders-db")),
-        noise=(Noise("shop/recommendation", "GET /similar", "TimeoutError", 41, Text("diagnosis.noise_as_always", {"rate": 13.6})),),
+        noise=(Noise("shop/recommendation", "GET /similar", "TimeoutError", 41, usual),),
     )
 
 
 def _diagnosis(answer: Answer) -> Diagnosis:
-    from hemostat.diagnosis import actions
-
-    return actions.keep(answer)
+    return Diagnosis.objects.create(
+        environment=answer.environment,
+        at=answer.at,
+        onset_at=answer.onset_at,
+        verdict=answer.verdict,
+        top_coordinate=answer.causes[0].coordinate if answer.causes else "",
+        answer=stored.to_json(answer),
+    )
 
 
 def _event(world: World, kind: str, clock: str, actor: Ref = SYSTEM, **params: Any) -> None:
@@ -342,13 +364,17 @@ def _opened(*, answer: Answer | None, with_plans: bool = True, on_call: bool = T
     if not with_plans:
         PlanAssociation.objects.update(app_id="elsewhere/*")
     diagnosis = _diagnosis(answer) if answer is not None else None
+    SpanBucket.objects.all().delete()
     current = _series(world, NOW)
     drop = Drop.objects.create(
         environment="production", app_id=APP, entry=ENTRY, onset_at=ONSET, detected_at=OPENED, baseline=0.999,
         worst=0.11, current=current, failed=8400, users=8437,
     )  # fmt: skip
     headline = Text(HEADLINE, {"what": "Payment", "entry": ENTRY, "before": 0.999, "now": round(current, 4)})
-    reason = Text("incidents.severity_by_loss", {"service": "Payment", "tier": Text("incidents.tier_core").as_json(), "lost": 0.88})
+    reason = Text(
+        "incidents.severity_by_loss",
+        {"service": "Payment", "tier": Text("incidents.tier_core").as_json(), "lost": 0.88},
+    )
     world.incident = Incident.objects.create(
         number=318,
         environment=world.environment,
@@ -561,7 +587,9 @@ def recovered() -> World:
     world.incident.mitigated_at = at("14:09:16")
     world.incident.save()
     _event(world, "plans.run_helped", "14:09:16", plan=run.plan.name, reason=reason.as_json())
-    _event(world, "incidents.mitigated", "14:09:16", reason=Text("incidents.by_plan", {"plan": run.plan.name}).as_json())
+    _event(
+        world, "incidents.mitigated", "14:09:16", reason=Text("incidents.by_plan", {"plan": run.plan.name}).as_json()
+    )
     return world
 
 
@@ -586,7 +614,13 @@ def busy() -> World:
     )  # fmt: skip
     mailer = Service.objects.get(slug="mailer")
     for number, severity, state, minutes, text in (
-        (317, 2, State.MITIGATED, 72, Text("incidents.headline_alert", {"summary": "Invoices by e-mail up to 20 min late"})),
+        (
+            317,
+            2,
+            State.MITIGATED,
+            72,
+            Text("incidents.headline_alert", {"summary": "Invoices by e-mail up to 20 min late"}),
+        ),
         (315, 3, State.ACKNOWLEDGED, 291, Text(HEADLINE, {"what": "Mailer", "before": 0.999, "now": 0.981})),
     ):
         begun = NOW - timedelta(minutes=minutes)

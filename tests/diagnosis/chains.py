@@ -104,9 +104,7 @@ class Fault:
 
     def hits(self, operation: Operation, rng: random.Random) -> bool:
         """Whether it strikes this call."""
-        if self.operation is not operation and (
-            self.operation is not None or self.service is not operation.service
-        ):
+        if self.operation is not operation and (self.operation is not None or self.service is not operation.service):
             return False
         return rng.random() < self.share
 
@@ -334,9 +332,7 @@ class World:
         sent = self._span(
             op.service, SpanKind.PRODUCER, parent, at - 1, Outcome(at), name="send jobs", peer="jobs-queue"
         )
-        self._span(
-            op.service, SpanKind.CONSUMER, sent, at + 40, Outcome(at + 60), name="jobs", entry="jobs process"
-        )
+        self._span(op.service, SpanKind.CONSUMER, sent, at + 40, Outcome(at + 60), name="jobs", entry="jobs process")
 
     def _work(self, op: Operation, start: float, span_id: bytes) -> Outcome:
         rng, service = self.rng, op.service
@@ -362,14 +358,9 @@ class World:
         for group in groups:
             results = []
             for call in group:
-                for fault in self._faults:
-                    if fault.kind.endswith("exhaust") and service.tells_exceptions and not call.weak:
-                        if fault.hits(call.target, rng) and rng.random() < 0.5:
-                            end = now + rng.uniform(100, 300)
-                            path = (*here, fault.service.name)
-                            return Outcome(
-                                end, 500, "PoolTimeoutError", "no free connection", fault, path, slow
-                            )
+                if (starving := self._starved_by(call, service)) is not None:
+                    end, path = now + rng.uniform(100, 300), (*here, starving.service.name)
+                    return Outcome(end, 500, "PoolTimeoutError", "no free connection", starving, path, slow)
                 results.append((call, self._call_out(op, call, now, span_id)))
             now = max(result.end for _, result in results)
             for _, result in results:
@@ -397,6 +388,15 @@ class World:
                         message = f"unexpected answer from {name}"
                         return Outcome(now + 0.5, 500, "BadAnswerError", message, fault, (*here, name), slow)
         return Outcome(now + op.own_ms / 2, slow=slow)
+
+    def _starved_by(self, call: Call, caller: Service) -> Fault | None:
+        """A fault that keeps all connections to a callee busy, where that is what this call meets."""
+        if call.weak or not caller.tells_exceptions:
+            return None
+        for fault in self._faults:
+            if fault.kind.endswith("exhaust") and fault.hits(call.target, self.rng) and self.rng.random() < 0.5:
+                return fault
+        return None
 
     def _call_out(self, op: Operation, call: Call, start: float, parent: bytes) -> Outcome:
         rng = self.rng
@@ -591,9 +591,7 @@ def _traffic(world: World, faults: list[Fault], rate: float, before_s: int, afte
     )
 
 
-def _deliver(
-    spans: list[tuple[Service, int, SpanReading]], world: World
-) -> Iterator[tuple[float, list[SpanReading]]]:
+def _deliver(spans: list[tuple[Service, int, SpanReading]], world: World) -> Iterator[tuple[float, list[SpanReading]]]:
     """Batches as exporters send them: every five seconds by instance, what has ended, with a delay."""
     rng = world.rng
     phases: dict[tuple[str, int], float] = {}
@@ -669,9 +667,7 @@ def edges_of(evidence: Evidence, finding: Finding) -> set[tuple[str, str]]:
     return {edge for edge, _ in path_edges(evidence, finding)}
 
 
-def score(
-    case: Case, stretches: list[Stretch], *, rules: Rules = ALL_RULES, since: float | None = None
-) -> Score:
+def score(case: Case, stretches: list[Stretch], *, rules: Rules = ALL_RULES, since: float | None = None) -> Score:
     """Ask the question and compare strictly."""
     evidence, finding = rank(stretches, since=since, rules=rules)
     named = [case.aliases.get(n.app_id, n.app_id) for n in finding.named]

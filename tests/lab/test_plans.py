@@ -46,6 +46,11 @@ def test_no_plan_knows_a_way_to_the_faults(file: Path, layout: Layout) -> None:
 
 def test_each_fault_has_a_remedy_and_a_plausible_wrong_plan(layout: Layout) -> None:
     plans = [rules.load(plan_text(file, layout), file_name=file.name) for file in FILES]
-    for role in (Role.STORE, Role.PAYMENT):
-        for_it = [p.slug for p in plans if any(a.app_id == layout.names[role] for a in p.comes_up_for)]
-        assert len(for_it) >= 2, role
+    for role, kind in ((Role.STORE, "dependency"), (Role.PAYMENT, "internal")):
+        app_ids, kinds = {layout.names[role], "*"}, {kind, "*"}
+        fitting = [
+            plan.slug
+            for plan in plans
+            if any(a.app_id in app_ids and a.exception_class in kinds for a in plan.comes_up_for)
+        ]
+        assert len(fitting) >= 2, role

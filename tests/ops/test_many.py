@@ -56,8 +56,8 @@ def test_two_of_each_share_one_database(tmp_path: Path, database_url: str) -> No
         assert added.returncode == Exit.OK, added.stderr
         token = web1.run("token", "create", "test", "--user", "ann@example.org").stdout
         token = next(word for word in token.split() if word.startswith("hs_"))
-        assert web1.ask("/api/v1/incidents", token=token)[0] == 200
-        assert web2.ask("/api/v1/incidents", token=token)[0] == 200
+        assert web1.ask("/api/v1/me", token=token)[0] == 200
+        assert web2.ask("/api/v1/me", token=token)[0] == 200
 
         # A source made on one machine is known at both doors.
         source = web2.run("source", "add", "prometheus", "--protocol", "alertmanager").stdout

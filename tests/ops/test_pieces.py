@@ -91,11 +91,15 @@ def test_logs_hold_no_secrets() -> None:
 
 
 def test_noise_of_the_measurement_does_not_move_the_clock() -> None:
-    still = timedelta()
-    assert clocksync.follow(timedelta(milliseconds=20), still) == still
-    assert clocksync.follow(timedelta(seconds=2), still) == timedelta(seconds=2)
-    assert clocksync.follow(timedelta(seconds=2.01), timedelta(seconds=2)) == timedelta(seconds=2)
-    assert clocksync.follow(timedelta(milliseconds=5), timedelta(seconds=2)) == still
+    def follow(offset_s: float, present_s: float, doubt_s: float = 0.001) -> float:
+        measured = clocksync.Measured(timedelta(seconds=offset_s), timedelta(seconds=doubt_s))
+        return clocksync.follow(measured, timedelta(seconds=present_s)).total_seconds()
+
+    assert follow(0.02, 0) == 0
+    assert follow(2, 0) == 2
+    assert follow(2.01, 2) == 2
+    assert follow(0.005, 2) == 0
+    assert follow(-0.143, 0, doubt_s=0.15) == 0, "a slow answer proves nothing"
 
 
 def test_a_taken_port_names_the_setting_that_chooses_another() -> None:

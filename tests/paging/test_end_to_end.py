@@ -230,3 +230,20 @@ def test_severity_raised_to_p0_pages_the_rest_of_the_chain_at_once(mail: Mailbox
         events.record("incidents.severity_raised", actor=SYSTEM, subjects=[incidents.ref(row)], at=clock.now())
     work()
     assert sorted(str(m["to"])[0] for m in mail.mails) == ["a", "b", "c"]
+
+
+def test_the_record_page_tells_every_try_and_why(mail: Mailbox, sink: Sink, work: Work) -> None:
+    anna, ben = person("Anna", "email", sink.url), person("Ben", "email")
+    policy(anna, ben, fallback=ben)
+    replies = iter(["550 5.1.1 no such mailbox"])
+    mail.answer = lambda: next(replies, None)
+    row = incident()
+    client = Client()
+    client.force_login(anna, backend="allauth.account.auth_backends.AuthenticationBackend")
+    assert "Paging has not begun" in client.get(f"/incidents/{row.code}/pages/").content.decode()
+    work(301)
+    page = client.get(f"/incidents/{row.code}/pages/").content.decode()
+    for words in ("550 5.1.1 no such mailbox", "Paged, tier 1 of 2: Anna", "nobody answered in time", "Ben"):
+        assert words in page
+    assert "s3cret-path" not in page
+    assert client.get("/incidents/INC-9/pages/").status_code == 404

@@ -13,7 +13,11 @@ from django.db import transaction
 from hemostat.base import clock
 from hemostat.base.clock import ManualClock
 from hemostat.base.ids import uuid7
+from hemostat.base.texts import Text
 from hemostat.channels.models import ContactMethod
+from hemostat.diagnosis.models import Diagnosis
+from hemostat.diagnosis.rules import stored
+from hemostat.diagnosis.rules.answer import Answer, Cause, Confidence, Verdict
 from hemostat.events import queries as events
 from hemostat.events.models import Reaction
 from hemostat.incidents import actions as incidents
@@ -85,6 +89,40 @@ def test_a_diagnosis_or_plan_that_cannot_be_read_costs_a_line_and_never_the_page
     incident()
     work()
     assert len(mail.mails) == 1
+
+
+def test_the_cause_is_in_the_message_with_how_sure_it_is(mail: Mailbox, work: Work) -> None:
+    anna = person("Anna", "email")
+    policy(anna, fallback=anna)
+    row = incident()
+    cause = Cause(
+        rank=1,
+        app_id="shop/orders",
+        operation="POST /orders",
+        exception_class="dependency",
+        error="ConnectionRefused",
+        coordinate="a#b",
+        peer="orders-db",
+        share=0.96,
+        failing=900,
+        baseline=0.0,
+        first_at=None,
+        confidence=Confidence.VERY_LIKELY,
+        in_cause_set=True,
+        sentence=Text(
+            "diagnosis.gone.refused", {"service": "orders-db", "caller": "orders", "error": "ConnectionRefused"}
+        ),
+    )
+    answer = Answer("production", clock.now(), clock.now(), Verdict.NAMED, (cause,))
+    row.diagnosis = Diagnosis.objects.create(
+        environment="production", at=clock.now(), verdict=answer.verdict, answer=stored.to_json(answer)
+    )
+    row.save()
+    work()
+    body = mail.mails[0].get_body(("plain",))
+    assert body is not None
+    text = body.get_content().replace("\r\n", "\n")
+    assert "Why, very likely\n  orders-db refuses connections: orders cannot open a connection" in text
 
 
 def test_the_best_plan_is_in_the_message(mail: Mailbox, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,10 +35,10 @@ def test_every_promise_holds_in_every_world() -> None:
         figures["ambiguous"] += sum(s.told is OutcomeKind.AMBIGUOUS for s in world.sent)
     assert not broken
     # A simulation in which nothing goes wrong proves nothing.
-    assert figures["sent"] > 3000
+    assert figures["sent"] > 2000
     assert figures["crashes"] > 300
     assert figures["ambiguous"] > 200
-    assert figures["steps"] > 1000
+    assert figures["steps"] > 800
 
 
 def test_the_same_seed_makes_the_same_world() -> None:
@@ -139,11 +139,13 @@ def clock_from_the_start(page: PageFacts, directory: Directory, now: datetime) -
     return steps.next_step(replace(page, deliveries=pretended), directory, now)
 
 
-def skips_a_tier_when_late(page: PageFacts, directory: Directory, now: datetime) -> Decision:
-    """After an outage of our own it hurries: a tier whose message arrived a moment ago is passed over."""
-    if page.step_started_at and now - page.step_started_at > timedelta(seconds=330):
-        page = replace(page, deliveries=tuple(replace(d, accepted_at=page.step_started_at) for d in page.deliveries))
-    return steps.next_step(page, directory, now)
+def gives_nobody_their_minute(page: PageFacts, directory: Directory, now: datetime) -> Decision:
+    """After an outage it hurries: a tier whose message arrived a moment ago is passed over."""
+    if page.step_started_at is None:
+        return steps.next_step(page, directory, now)
+    latest = page.step_started_at + steps.ACCEPT_CAP
+    early = tuple(replace(d, accepted_at=d.accepted_at and min(d.accepted_at, latest)) for d in page.deliveries)
+    return steps.next_step(replace(page, deliveries=early), directory, now)
 
 
 def does_not_hear_the_end(page: PageFacts, directory: Directory, now: datetime) -> Decision:
@@ -171,7 +173,7 @@ MUTANTS = {
     "stops at an empty tier": Mutant(rules=Rules(next_step=stops_at_an_empty_tier)),
     "has no fallback": Mutant(rules=Rules(next_step=has_no_fallback)),
     "clock from the start": Mutant(rules=Rules(next_step=clock_from_the_start)),
-    "skips a tier when late": Mutant(rules=Rules(next_step=skips_a_tier_when_late)),
+    "gives nobody their minute": Mutant(rules=Rules(next_step=gives_nobody_their_minute)),
     "does not hear the end": Mutant(rules=Rules(next_step=does_not_hear_the_end)),
 }
 

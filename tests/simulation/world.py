@@ -290,13 +290,12 @@ class World:
 
     def run(self) -> World:
         """Play the world to its end."""
-        idle_at = START
         while self.now < END:
             self.people_act()
+            done = 0
             for number, engine in enumerate(self.engines):
                 try:
-                    engine.run_pages()
-                    engine.run_deliveries()
+                    done += engine.run_pages() + engine.run_deliveries()
                 except Crash:
                     self.crashes += 1
                     self.engines[number] = self._engine()
@@ -308,10 +307,7 @@ class World:
                 times.append(due_at)
             if not times:
                 break
-            idle_at = max(min(times), self.now + timedelta(milliseconds=250))
-            if self.now in self.database_down:
-                idle_at = max(idle_at, self.now + timedelta(seconds=5))
-            self.now = idle_at
+            self.now = max(min(times), self.now + timedelta(seconds=0.25 if done else 5))
         return self
 
     # --- what must hold ---

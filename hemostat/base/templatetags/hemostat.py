@@ -17,12 +17,15 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
-from hemostat.base import clock, texts
+from hemostat.base import clock, svg, texts
 from hemostat.base.texts import NBSP, Text
 
 register = template.Library()
+
+TWO_DAYS_S = 172_800
+"""From here on nobody counts hours."""
 
 SEVERITY_WORDS = (
     gettext_lazy("critical"),
@@ -49,7 +52,8 @@ _HEALTH_SHAPES = {
     '<path d="M7 5v3.6M7 10.6v.2" stroke="var(--surface)" stroke-width="1.6" stroke-linecap="round"/>',
     "bad": '<path d="M4.3.5h5.4L13.5 4.3v5.4L9.7 13.5H4.3L.5 9.7V4.3z" fill="currentColor"/>'
     '<path d="m4.8 4.8 4.4 4.4M9.2 4.8 4.8 9.2" stroke="var(--surface)" stroke-width="1.7"/>',
-    "off": '<circle cx="7" cy="7" r="5.7" fill="none" stroke="currentColor" stroke-width="1.5" stroke-dasharray="2.5 2"/>',
+    "off": '<circle cx="7" cy="7" r="5.7" fill="none" stroke="currentColor" stroke-width="1.5" '
+    'stroke-dasharray="2.5 2"/>',
 }
 
 _CONFIDENCE = {
@@ -119,6 +123,9 @@ def ago(at: datetime | None) -> str:
     seconds = (clock.now() - at).total_seconds()
     if seconds < 2:
         return pgettext("seen", "now")
+    if seconds >= TWO_DAYS_S:
+        days = round(seconds / 86_400)
+        return ngettext("%(n)s day ago", "%(n)s days ago", days) % {"n": days}
     return _("%(span)s ago") % {"span": texts.duration(seconds).replace(" ", NBSP)}
 
 
@@ -144,7 +151,10 @@ def when(at: datetime | None, form: str = "time") -> SafeString:
     if form == "near":
         form = "time" if local.date() == timezone.localtime(clock.now()).date() else "date"
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>', local.isoformat(), exact(at), date_format(local, _TIME_FORMATS[form])
+        '<time datetime="{}" title="{}">{}</time>',
+        local.isoformat(),
+        exact(at),
+        date_format(local, _TIME_FORMATS[form]),
     )
 
 
@@ -187,7 +197,9 @@ def epoch_now() -> str:
 @register.simple_tag
 def icon(name: str, extra: str = "") -> SafeString:
     """An icon of `base/parts/icons.html`; it never stands for a word."""
-    return format_html('<svg class="i{}" aria-hidden="true"><use href="#i-{}"/></svg>', f" {extra}" if extra else "", name)
+    return format_html(
+        '<svg class="i{}" aria-hidden="true"><use href="#i-{}"/></svg>', f" {extra}" if extra else "", name
+    )
 
 
 @register.simple_tag
@@ -223,9 +235,13 @@ def sure(confidence: str) -> SafeString:
     """How sure a cause is: four bars and a word."""
     bars, word = _CONFIDENCE[confidence]
     drawn = format_html_join(
-        "", '<rect{} x="{}" width="4" height="10" rx="1"/>', ((mark_safe(' class="on"') if n < bars else "", n * 6) for n in range(4))
+        "",
+        '<rect{} x="{}" width="4" height="10" rx="1"/>',
+        ((mark_safe(' class="on"') if n < bars else "", n * 6) for n in range(4)),
     )
-    return format_html('<span class="sure"><svg viewBox="0 0 22 10" aria-hidden="true">{}</svg>{}</span>', drawn, str(word))
+    return format_html(
+        '<span class="sure"><svg viewBox="0 0 22 10" aria-hidden="true">{}</svg>{}</span>', drawn, str(word)
+    )
 
 
 def initials(name: str) -> str:
@@ -239,7 +255,9 @@ def avatar(person: Any, you: bool = False) -> SafeString:
     """A person's initials; the reader's own are filled, nobody's is an empty ring."""
     if not person:
         return SafeString('<span class="av av-none" aria-hidden="true"></span>')
-    return format_html('<span class="av{}" aria-hidden="true">{}</span>', " av-you" if you else "", initials(str(person)))
+    return format_html(
+        '<span class="av{}" aria-hidden="true">{}</span>', " av-you" if you else "", initials(str(person))
+    )
 
 
 @register.simple_tag
@@ -286,6 +304,12 @@ def day_strip(days: Sequence[Any]) -> SafeString:
         ),
     )
     return format_html('<svg class="chart" viewBox="0 0 {} 32" aria-hidden="true">{}</svg>', len(days) * 7 - 2, marks)
+
+
+@register.simple_tag
+def spark(shares: Sequence[float], bad: bool = False) -> SafeString:
+    """A small curve beside a figure."""
+    return svg.sparkline(shares, bad=bad)
 
 
 @register.simple_tag

@@ -36,7 +36,7 @@ def _series(row: Incident, now: datetime) -> list[Point]:
     until = min(now, row.resolved_at + CURVE_AFTER) if row.resolved_at else now
     since = max(row.onset_at - CURVE_BEFORE, until - CURVE_MOST)
     series = detection.kpi(row.environment.slug, row.service.app_id, row.entry, since, until)
-    return [Point(p.at, p.share) for p in series.points if p.requests]
+    return [Point(p.at, p.share) for p in series.points if p.share is not None]
 
 
 def _run(view: plans.RunView) -> RunFact:

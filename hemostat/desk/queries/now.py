@@ -9,11 +9,12 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from hemostat.base.texts import Text
 from hemostat.channels import queries as channels
-from hemostat.desk.queries.setup import checks
+from hemostat.desk.queries.health import health
+from hemostat.desk.queries.setup import checks, set_up
 from hemostat.desk.rules.now import Duty, NowPage, OpenIncident, Row, needs, row, strip
 from hemostat.incidents.models import Incident, IncidentRole
 from hemostat.incidents.rules.states import Role, State
-from hemostat.oncall import queries as oncall
+from hemostat.oncall.queries import ScheduleView
 from hemostat.paging.models import Page
 from hemostat.paging.rules.states import PageState
 from hemostat.people.models import User
@@ -53,6 +54,7 @@ def _read(incident: Incident) -> OpenIncident:
         run=facts["run_state"] or "",
         nobody_left=facts["nobody_left"],
         cause=Text.from_json(causes[0]["sentence"]) if causes else None,
+        cause_app_id=causes[0]["app_id"] if causes else "",
     )
 
 
@@ -61,9 +63,8 @@ def open_count() -> int:
     return Incident.objects.filter(state__in=[State.OPEN, State.ACKNOWLEDGED]).count()
 
 
-def duties(reader: User, now: datetime) -> list[Duty]:
+def duties(views: Sequence[ScheduleView], reader: User) -> list[Duty]:
     """Each schedule with who is on call, until when, and who comes next."""
-    views = oncall.schedules(now)
     reached = channels.working_ways(v.now.user.pk for v in views if v.now is not None)
     return [
         Duty(
@@ -82,8 +83,9 @@ def now_page(reader: User, now: datetime) -> NowPage:
     """Gather what the Now page shows."""
     rows = _with_facts(Incident.objects.filter(resolved_at__isnull=True)).order_by("severity", "-opened_at")
     incidents = [_read(i) for i in rows]
-    on_duty = duties(reader, now)
-    held = checks(now)
+    found = set_up(reader, now)
+    on_duty = duties(found.schedules, reader)
+    held = checks(found, now)
     last = _with_facts(Incident.objects.filter(resolved_at__isnull=False)).order_by("-opened_at").first()
     begun = Incident.objects.filter(opened_at__gte=now - STRIP).values_list("opened_at", "severity")
     return NowPage(
@@ -91,6 +93,7 @@ def now_page(reader: User, now: datetime) -> NowPage:
         needs=needs(incidents, on_duty, held, now),
         duties=tuple(on_duty),
         checks=tuple(held),
+        health=tuple(health(now, frozenset(i.cause_app_id for i in incidents))),
         days=strip(list(begun), now),
         last=_read(last) if last else None,
         last_lasted_s=(last.resolved_at - last.onset_at).total_seconds() if last and last.resolved_at else 0,

@@ -90,15 +90,15 @@ def set_up(reader: User, now: datetime) -> SetUp:
     )
 
 
-def _people_check(schedules: list[ScheduleView], policies: list[PolicyView]) -> Check:
-    empty = [s.name for s in schedules if s.now is None]
-    if not policies:
+def _people_check(found: SetUp) -> Check:
+    empty = [s.name for s in found.schedules if s.now is None]
+    if not found.policies:
         return Check("bad", _("Nobody is paged"), _("there is no escalation policy"))
     if empty:
         return Check("bad", _("Nobody is on call"), ", ".join(empty))
-    if not schedules:
+    if not found.schedules:
         return Check("warn", _("The policy pages people directly"), _("there is no schedule"))
-    return Check("ok", _("Every schedule has somebody"), ", ".join(s.name for s in schedules))
+    return Check("ok", _("Every schedule has somebody"), ", ".join(s.name for s in found.schedules))
 
 
 def _reach_check() -> Check:
@@ -124,14 +124,16 @@ def _audit_check(now: datetime) -> Check:
         return Check("off", _("Not checked yet"), _("the engine looks once a minute"))
     span = texts.duration((now - audit.at).total_seconds())
     if now - audit.at > AUDIT_FRESH:
-        return Check("bad", _("Paging is not watched"), _("last looked %(span)s ago; is the engine running?") % {"span": span})
+        return Check(
+            "bad", _("Paging is not watched"), _("last looked %(span)s ago; is the engine running?") % {"span": span}
+        )
     if not audit.passed:
         return Check("bad", _("Something is wrong with paging"), _("found %(span)s ago") % {"span": span})
     return Check("ok", _("Every open incident has a page or a reason"), _("checked %(span)s ago") % {"span": span})
 
 
-def _source_check(now: datetime) -> Check:
-    seen = [(s.last_seen_at, s.name) for s in intake.sources() if s.last_seen_at]
+def _source_check(found: SetUp, now: datetime) -> Check:
+    seen = [(s.last_seen_at, s.name) for s in found.sources if s.last_seen_at]
     if not seen:
         return Check("off", _("No signal has come in"), _("add a source, then it shows here"))
     at, name = max(seen)
@@ -139,7 +141,6 @@ def _source_check(now: datetime) -> Check:
     return Check("ok", _("Signals come in"), _("%(source)s, %(span)s ago") % {"source": name, "span": span})
 
 
-def checks(now: datetime) -> list[Check]:
+def checks(found: SetUp, now: datetime) -> list[Check]:
     """Can we be paged? What must hold, each looked at now."""
-    schedules, policies = oncall.schedules(now), paging.policies()
-    return [_people_check(schedules, policies), _reach_check(), _sending_check(now), _audit_check(now), _source_check(now)]
+    return [_people_check(found), _reach_check(), _sending_check(now), _audit_check(now), _source_check(found, now)]

@@ -71,7 +71,8 @@ def diagnosis_page(answer: Answer) -> DiagnosisPage:
         answer=answer,
         first=first,
         rules=tuple(
-            RuleRow(str(RULE_NAMES.get(rule, rule)), given[rule].score, others.get(rule), given[rule].reason) for rule in ordered
+            RuleRow(str(RULE_NAMES.get(rule, rule)), given[rule].score, others.get(rule), given[rule].reason)
+            for rule in ordered
         ),
         tree=tuple(rows(answer.tree)),
     )

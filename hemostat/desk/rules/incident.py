@@ -305,11 +305,11 @@ def why(answer: Answer | None) -> Why | None:
     if answer is None or not answer.causes or answer.verdict is Verdict.UNKNOWN:
         return None
     cause = answer.causes[0]
-    scores = {c.rule: c.score for c in cause.contributions}
+    said = {c.reason.code for c in cause.contributions}
     return Why(
         cause=cause,
-        first=scores.get("time", 0) >= 0.5,
-        deepest=scores.get("depth", 0) >= 0.5,
+        first="diagnosis.time.first" in said,
+        deepest="diagnosis.depth.deepest" in said,
         partly=answer.verdict is Verdict.PARTLY,
         others=tuple(c for c in answer.causes[1:] if c.in_cause_set),
     )
@@ -336,7 +336,9 @@ def _roles(facts: Facts) -> tuple[RoleView, ...]:
     for role, name in ROLE_NAMES.items():
         holder = held.get(role)
         you = holder is not None and holder.user_id == facts.reader.id
-        views.append(RoleView(role.value, str(name), holder.name if holder else "", you, holder.since if holder else None))
+        views.append(
+            RoleView(role.value, str(name), holder.name if holder else "", you, holder.since if holder else None)
+        )
     return tuple(views)
 
 

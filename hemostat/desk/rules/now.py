@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 
 from hemostat.base import texts
 from hemostat.base.texts import Text
+from hemostat.desk.rules.health import Health
 from hemostat.desk.rules.incident import Chip
 from hemostat.incidents.rules.states import State
 
@@ -38,6 +39,7 @@ class OpenIncident:
     nobody_left: bool
     """whether everybody was paged and nobody answered"""
     cause: Text | None = None
+    cause_app_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class NowPage:
     needs: tuple[Need, ...]
     duties: tuple[Duty, ...]
     checks: tuple[Check, ...]
+    health: tuple[Health, ...]
     days: tuple[Day, ...]
     last: OpenIncident | None
     last_lasted_s: float
@@ -165,7 +168,11 @@ def _needs_of(incident: OpenIncident, now: datetime) -> list[Need]:
     if incident.severity <= 1 and not incident.commander and incident.state in {State.OPEN, State.ACKNOWLEDGED}:
         left = (incident.opened_at + NEEDS_COMMANDER - now).total_seconds()
         rule = _("P%(severity)s rule: within 5 min") % {"severity": incident.severity}
-        sub = f"{rule}, {texts.duration(left)}" if left > 0 else _("%(rule)s, late") % {"rule": rule}
+        sub = (
+            _("%(rule)s, %(span)s left") % {"rule": rule, "span": texts.duration(left)}
+            if left > 0
+            else _("%(rule)s, late") % {"rule": rule}
+        )
         needs.append(
             Need("flag", True, _("%(code)s has no commander") % {"code": incident.code},
                  sub, _("Take"), "desk:take_role", (incident.code, "commander"), post=True)
@@ -173,7 +180,9 @@ def _needs_of(incident: OpenIncident, now: datetime) -> list[Need]:
     return needs
 
 
-def needs(incidents: Sequence[OpenIncident], duties: Sequence[Duty], checks: Sequence[Check], now: datetime) -> tuple[Need, ...]:
+def needs(
+    incidents: Sequence[OpenIncident], duties: Sequence[Duty], checks: Sequence[Check], now: datetime
+) -> tuple[Need, ...]:
     """What waits for a person, the urgent first."""
     found = [need for incident in incidents for need in _needs_of(incident, now)]
     for duty in duties:
@@ -192,7 +201,7 @@ def needs(incidents: Sequence[OpenIncident], duties: Sequence[Duty], checks: Seq
     if missing:
         found.append(
             Need("gear", False, _("Set-up is not finished"),
-                 ngettext("%(n)s step left until somebody can be paged", "%(n)s steps left until somebody can be paged", missing)
+                 ngettext("%(n)s check does not hold yet", "%(n)s checks do not hold yet", missing)
                  % {"n": missing}, _("Continue"), "desk:set_up")
         )  # fmt: skip
     return tuple(sorted(found, key=lambda need: not need.urgent))

@@ -29,8 +29,14 @@ def _curves() -> dict[str, object]:
     now = clock.now()
     at = [now - timedelta(seconds=10 * (60 - n)) for n in range(61)]
     healthy = [0.999 - 0.002 * abs(sin(n)) for n in range(61)]
-    failing = [h if n < 38 else max(0.12, 0.12 + 0.87 * (42 - n) / 4) if n < 42 else 0.12 + 0.01 * sin(n) for n, h in enumerate(healthy)]
-    back = [h if n < 12 or n > 48 else 0.13 + 0.01 * sin(n) if n < 40 else 0.13 + 0.86 * (n - 40) / 8 for n, h in enumerate(healthy)]
+    failing = [
+        h if n < 38 else max(0.12, 0.12 + 0.87 * (42 - n) / 4) if n < 42 else 0.12 + 0.01 * sin(n)
+        for n, h in enumerate(healthy)
+    ]
+    back = [
+        h if n < 12 or n > 48 else 0.13 + 0.01 * sin(n) if n < 40 else 0.13 + 0.86 * (n - 40) / 8
+        for n, h in enumerate(healthy)
+    ]
 
     def minute(n: int) -> tuple[object, str]:
         return at[n], timezone.localtime(at[n]).strftime("%H:%M")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec
 
 from django.contrib import messages
@@ -76,9 +76,7 @@ def _press(
 ) -> Callable[Concatenate[HttpRequest, str, P], HttpResponse]:
     """A button of the page: does one thing, tells what was refused, and leads back to the page."""
 
-    @require_POST
-    @wraps(action)
-    def view(request: HttpRequest, code: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def view(request: HttpRequest, code: str, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         row = _incident(code)
         try:
             action(request, row, *args, **kwargs)
@@ -86,7 +84,7 @@ def _press(
             messages.error(request, error.message)
         return HttpResponseRedirect(reverse("desk:incident", args=[row.code]), status=303)
 
-    return view
+    return require_POST(update_wrapper(view, action))
 
 
 @requires(Permission.RESPOND)

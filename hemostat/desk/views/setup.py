@@ -15,12 +15,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from hemostat.base import clock
 from hemostat.base.refusals import RefusedError
-from hemostat.channels import actions as channels
-from hemostat.channels.rules import OutcomeKind
 from hemostat.desk.queries import setup as queries
 from hemostat.oncall import actions as oncall
 from hemostat.oncall.rules import Handoff
-from hemostat.paging import policies
+from hemostat.paging import actions as policies
 from hemostat.people import queries as people
 from hemostat.people.access import current_user, requires
 from hemostat.people.models import User
@@ -32,29 +30,18 @@ from hemostat.people.rules import Permission
 def set_up(request: HttpRequest) -> HttpResponse:
     """Every step with what was found when the page was asked for."""
     user, now = current_user(request), clock.now()
-    context = {"setup": queries.set_up(user, now), "checks": queries.checks(now), "now": now}
-    context["may_configure"] = user.may(Permission.CONFIGURE)
+    found = queries.set_up(user, now)
+    context = {
+        "setup": found,
+        "checks": queries.checks(found, now),
+        "may_configure": user.may(Permission.CONFIGURE),
+        "now": now,
+    }
     return render(request, "desk/set_up.html", context)
 
 
 def _back(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("desk:set_up"), status=303)
-
-
-@requires(Permission.SIGNED_IN)
-@require_POST
-def test_page(request: HttpRequest, method_id: int) -> HttpResponse:
-    """Send the reader a test message through one of their ways, now."""
-    try:
-        outcome = channels.send_test(method_id, user=current_user(request))
-    except RefusedError as error:
-        messages.error(request, error.message)
-        return _back(request)
-    if outcome.kind is OutcomeKind.ACCEPTED:
-        messages.success(request, _("Sent. Look whether it reached you: only you can tell."))
-    else:
-        messages.error(request, _("It was not taken: %(answer)s. Nothing waits to be sent.") % {"answer": outcome.answer})
-    return _back(request)
 
 
 @requires(Permission.CONFIGURE)

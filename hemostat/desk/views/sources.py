@@ -72,8 +72,6 @@ def add_source(request: HttpRequest) -> HttpResponse:
     """Make a source and show its token, this once."""
     typed = {name: request.POST.get(name, "").strip() for name in ("name", "protocol", "environment")}
     try:
-        if not typed["name"]:
-            raise RefusedError(_("Give the source a name."), field="name")
         source, token = intake.add_source(
             name=typed["name"],
             protocol=typed["protocol"],
@@ -110,7 +108,7 @@ def source_heard(request: HttpRequest, slug: str) -> HttpResponse:
 def rotate_source(request: HttpRequest, slug: str) -> HttpResponse:
     """Give a source a new token and show it, this once; the old one stops."""
     try:
-        changed, token = intake.rotate_source(slug, actor=people.ref(current_user(request)))
+        changed, token = intake.rotate_source(_source(slug).id, actor=people.ref(current_user(request)))
     except RefusedError as error:
         messages.error(request, error.message)
         return HttpResponseRedirect(reverse("desk:source", args=[slug]), status=303)
@@ -123,7 +121,7 @@ def revoke_source(request: HttpRequest, slug: str) -> HttpResponse:
     """Stop a source for good; what it sent is kept."""
     found = _source(slug)
     try:
-        intake.revoke_source(slug, actor=people.ref(current_user(request)))
+        intake.revoke_source(found.id, actor=people.ref(current_user(request)))
     except RefusedError as error:
         messages.error(request, error.message)
         return HttpResponseRedirect(reverse("desk:source", args=[slug]), status=303)

@@ -208,9 +208,7 @@ class _Question:
         self._reassign()
         self._drop_lost()
         self._drop_leaks()
-        self.set = {
-            leaf: c for leaf, c in self.set.items() if c.excess >= MIN_EXCESS or not self.rules.baseline
-        }
+        self.set = {leaf: c for leaf, c in self.set.items() if c.excess >= MIN_EXCESS or not self.rules.baseline}
         if not self.set:
             return Finding(Verdict.UNKNOWN, self.split, rising=self._rising(), excess=self.total)
         named = self._by_service()
@@ -299,9 +297,7 @@ class _Question:
                     own = self.counts[leaf][1]
                     self.set[leaf] = Candidate(leaf, float(own), 0, own, chance)
 
-    def _best_on_weak_evidence(
-        self, tested: Mapping[Leaf, Candidate | None], tests: int
-    ) -> dict[Leaf, Candidate]:
+    def _best_on_weak_evidence(self, tested: Mapping[Leaf, Candidate | None], tests: int) -> dict[Leaf, Candidate]:
         enough = [c for c in tested.values() if c is not None and c.excess >= MIN_EXCESS]
         best = min(enough, key=lambda c: c.log_chance, default=None)
         if best is None or best.log_chance >= math.log(WEAK_ALPHA / tests):
@@ -358,8 +354,7 @@ class _Question:
             hits = [
                 c
                 for c in self.set
-                if c.kind is not LeafKind.UNSEEN
-                and (passing.get((leaf.node, c), 0) > 0 or c.node == leaf.node)
+                if c.kind is not LeafKind.UNSEEN and (passing.get((leaf.node, c), 0) > 0 or c.node == leaf.node)
             ]
         return max(hits, key=lambda c: self.set[c].excess) if hits else None
 
@@ -377,11 +372,7 @@ class _Question:
             added: dict[Node, float] = {}
             for below in level:
                 change = self.evidence.slowdown(below, self.split)
-                if (
-                    change.ratio > SLOWER
-                    and change.deviation > SLOWER_DEVIATION
-                    and change.added_ns > SLOWER_NS
-                ):
+                if change.ratio > SLOWER and change.deviation > SLOWER_DEVIATION and change.added_ns > SLOWER_NS:
                     added[below] = change.added_ns
             if added:
                 whole = sum(added.values())

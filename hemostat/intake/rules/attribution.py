@@ -10,7 +10,7 @@ it has waited long enough; when the trace is counted for good, what was counted 
 
 Everything is bounded: spans of open traces, what is learned, names in the counters. Above a budget of spans a
 second, traces are left out by their id (every process leaves out the same ones), and those that stay weigh
-more. What is not told in full is counted in `tally.Remainder`.
+more. What is not told in full is counted in `counts.Remainder`.
 """
 
 from __future__ import annotations

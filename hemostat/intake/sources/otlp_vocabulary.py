@@ -13,6 +13,7 @@ from typing import NamedTuple
 from hemostat.base.ids import slugify_ascii
 from hemostat.catalog.rules import app_id
 from hemostat.intake.readings import SpanKind
+from hemostat.intake.rules.learned import tidy
 from hemostat.intake.rules.redaction import redact
 
 MAX_APP_ID = 200
@@ -27,6 +28,7 @@ HTTP_METHOD = ("http.request.method", "http.method")
 HTTP_CODE = ("http.response.status_code", "http.status_code")
 ROUTE = ("http.route",)
 TEMPLATE = ("url.template", "http.route")
+URL = ("url.path", "http.target", "url.full", "http.url")
 RPC_SERVICE = ("rpc.service",)
 RPC_METHOD = ("rpc.method",)
 DESTINATION = ("messaging.destination.template", "messaging.destination.name", "messaging.destination")
@@ -52,8 +54,8 @@ INSTANCE = ("host.name", "k8s.pod.name", "service.instance.id", "container.id")
 
 SPAN_KEYS = frozenset(
     {
-        *HTTP_METHOD, *HTTP_CODE, *ROUTE, *TEMPLATE, *RPC_SERVICE, *RPC_METHOD, *DESTINATION, *MESSAGING_OPERATION,
-        *PEER, *DB_OPERATION, *DB_COLLECTION, *BUSINESS_CODE, *ERROR_TYPE, EXCEPTION_CLASS,
+        *HTTP_METHOD, *HTTP_CODE, *ROUTE, *TEMPLATE, *URL, *RPC_SERVICE, *RPC_METHOD, *DESTINATION,
+        *MESSAGING_OPERATION, *PEER, *DB_OPERATION, *DB_COLLECTION, *BUSINESS_CODE, *ERROR_TYPE, EXCEPTION_CLASS,
     }
 )  # fmt: skip
 """The attributes of a span that mean something here, besides the user; the others are evidence at most."""
@@ -110,13 +112,27 @@ def peer(attributes: Attributes) -> str:
 
 
 def peer_operation(attributes: Attributes, name: str) -> str:
-    """What a call asks of the peer: `GET /items/{id}`, `SELECT orders`, `Payments/Charge`, else the span's name."""
+    """What a call asks of the peer: `GET /items/{id}`, `SELECT orders`, `Payments/Charge`, else the span's name.
+
+    Of a URL only the path is used, identifiers replaced.
+    """
     if template := first(attributes, TEMPLATE):
         return f"{first(attributes, HTTP_METHOD)} {template}".strip()[:MAX_ENTRY]
     if first(attributes, DB_SYSTEM):
         parts = (first(attributes, DB_OPERATION), first(attributes, DB_COLLECTION))
         return (" ".join(p for p in parts if p) or name)[:MAX_ENTRY]
-    return (_rpc(attributes) or _messaging(attributes) or name)[:MAX_ENTRY]
+    if named := _rpc(attributes) or _messaging(attributes):
+        return named[:MAX_ENTRY]
+    if (url := first(attributes, URL)) and (method := first(attributes, HTTP_METHOD)):
+        return f"{method} {_path(url)}"[:MAX_ENTRY]
+    return name[:MAX_ENTRY]
+
+
+def _path(url: str) -> str:
+    """The path of a URL, whole or in part, without query and with identifiers replaced by `*`."""
+    scheme, separator, rest = url.partition("://")
+    path = "/" + rest.partition("/")[2] if separator else scheme
+    return tidy(path.partition("?")[0].partition("#")[0])
 
 
 def http_code(attributes: Attributes) -> int:

@@ -15,6 +15,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+# Plain help everywhere: quick to print, and the same in every terminal. Read by typer when it is imported.
+os.environ.setdefault("TYPER_USE_RICH", "0")
+
 import typer
 from typer._click import Command, Context
 from typer.core import TyperGroup

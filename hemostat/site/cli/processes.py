@@ -96,9 +96,7 @@ def retry(json: Json = False) -> None:
 
     now = clock.now()
     taken = {
-        name_of(model): due.try_again(model, now=now)
-        for model in apps.get_models()
-        if issubclass(model, due.DueRow)
+        name_of(model): due.try_again(model, now=now) for model in apps.get_models() if issubclass(model, due.DueRow)
     }
     emit(taken, json=json, text="\n".join(f"{name}: {count}" for name, count in taken.items()))
 

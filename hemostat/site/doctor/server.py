@@ -36,7 +36,7 @@ def examine(settings: Config) -> Iterator[Finding]:
             )
             return
         yield fine("schema", "up to date")
-        offset = clocksync.measure(conn).total_seconds()
+        offset = clocksync.measure(conn).offset.total_seconds()
         if abs(offset) > FAR_S:
             yield note(
                 "clock",
