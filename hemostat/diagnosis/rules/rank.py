@@ -225,8 +225,7 @@ class _Question:
             confidence=explained * (0.5 if verdict is Verdict.WEAK else 1.0),
         )
 
-    # -- candidates
-    # --------------------------------------------------------------------------------------------
+    # Candidates
 
     def _excess(self, leaf: Leaf) -> float:
         before, after = self.counts[leaf]
@@ -304,8 +303,7 @@ class _Question:
             return {}
         return {best.leaf: best}
 
-    # -- reassignment
-    # ------------------------------------------------------------------------------------------
+    # Reassignment
 
     def _reassign(self) -> None:
         rising = [leaf for leaf in self.counts if leaf in self.set or self._excess(leaf) >= 1]
@@ -379,8 +377,7 @@ class _Question:
                 return [Move(Leaf(n, LeafKind.SLOW, ""), ns / whole) for n, ns in added.items()]
         return []
 
-    # -- lost telemetry
-    # ----------------------------------------------------------------------------------------
+    # Lost telemetry
 
     def _records(self, leaf: Leaf) -> bool:
         return leaf.node.app_id in self.evidence.recording
@@ -414,8 +411,7 @@ class _Question:
             ):
                 del self.set[leaf]
 
-    # -- the answer
-    # --------------------------------------------------------------------------------------------
+    # The answer
 
     def _by_service(self) -> tuple[Named, ...]:
         by_service: dict[str, list[Candidate]] = {}

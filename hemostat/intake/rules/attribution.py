@@ -151,8 +151,7 @@ class Attribution:
                 self._close(environment, trace_id, now)
         return self.take(now)
 
-    # -- open traces
-    # -------------------------------------------------------------------------------------------
+    # Open traces
 
     def _begin(self, environment: _Environment, reading: SpanReading, now: float) -> _Open | None:
         if environment.closed.get(reading.trace_id) and reading.kind is not SpanKind.CONSUMER:

@@ -132,8 +132,7 @@ class Learned:
         self._usual: Bounded[Node | tuple[Node, Node], list[float]] = Bounded(size)
         self._orphans: Bounded[Node, list[float]] = Bounded(size)
 
-    # -- services and addresses
-    # --------------------------------------------------------------------------------
+    # Services and addresses
 
     def records(self, app_id: str) -> bool:
         """Whether the service has sent spans of its own."""
@@ -215,8 +214,7 @@ class Learned:
         """Whether spans usually appear behind the silent peer."""
         return self._seen_through.get(peer) is not None
 
-    # -- entries whose caller never records
-    # -----------------------------------------------------------------------
+    # Entries whose caller never records
 
     def learn_orphan(self, node: Node, *, parent_came: bool) -> None:
         """A server span named a parent; did that ever arrive?"""
@@ -233,8 +231,7 @@ class Learned:
         counts = self._orphans.get(node)
         return counts is not None and counts[1] >= 3 and counts[1] > counts[0]
 
-    # -- who matters, and how long is usual
-    # --------------------------------------------------------------------
+    # Who matters, and how long is usual
 
     def learn_strength(self, caller: Node, callee: Node, *, caller_failed: bool) -> None:
         """A call failed for good; did its caller fail too?"""
