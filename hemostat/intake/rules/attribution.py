@@ -124,9 +124,11 @@ class Attribution:
             elif len(opened.spans) >= MAX_SPANS_OF_TRACE:
                 self._bucket(environment, received_at, received_at).left().late_spans += 1
                 continue
-            opened.spans.append(record(reading))
+            span = record(reading)
+            opened.spans.append(span)
             opened.last_at = received_at
-            opened.failing = opened.failing or (reading.failed and not reading.parent_id)
+            if span.failed and (not span.parent_id or environment.learned.is_outer_edge(span.node)):
+                opened.failing = True
             opened.look_at = received_at if opened.failing else received_at + SETTLE_S
             accepted += 1
         self._open_spans += accepted

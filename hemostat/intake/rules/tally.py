@@ -82,6 +82,8 @@ class Tally:
         known = (leaf.kind, leaf.label) in failures or len(failures) < MAX_LABELS
         key = (leaf.kind, leaf.label if known else OTHER)
         failures[key] = failures.get(key, 0) + n
+        if not failures[key]:
+            del failures[key]
 
     def token(self, key: TokenKey) -> TokenCount:
         """The counters of a token."""
