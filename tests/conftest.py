@@ -38,9 +38,9 @@ def django_db_modify_db_settings(postgres: Path, django_db_modify_db_settings_pa
     """Point Django at the server of this session."""
     from django.db import connections
 
-    for settings in (connections["default"].settings_dict, connections.settings["default"]):
-        settings.update(HOST=str(postgres), USER="postgres", NAME="hemostat", PASSWORD="", PORT="")
-        settings["OPTIONS"] = {}
+    for target in (connections["default"].settings_dict, connections.settings["default"]):
+        target.update(HOST=str(postgres), USER="postgres", NAME="hemostat", PASSWORD="", PORT="")
+        target["OPTIONS"] = {}
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,11 +1,6 @@
-"""Django's registration of the room, and its places in the navigation."""
-
-from __future__ import annotations
-
-import os
+"""Django's registration of the room."""
 
 from django.apps import AppConfig
-from django.utils.translation import gettext_lazy as _
 
 
 class DeskConfig(AppConfig):
@@ -13,16 +8,3 @@ class DeskConfig(AppConfig):
 
     name = "hemostat.desk"
     label = "desk"
-
-    def ready(self) -> None:  # house: ready - fills the navigation, and asks nothing of the database
-        from hemostat.base.navigation import Entry, register
-        from hemostat.desk.queries.now import open_count
-        from hemostat.people.rules import Permission
-
-        read = Permission.READ
-        register(Entry("desk:now", _("Now"), "now", read, 10, tab=True))
-        register(Entry("desk:incidents", _("Incidents"), "warn", read, 20, tab=True, badge=open_count))
-        register(Entry("desk:sources", _("Sources"), "server", read, 60, tab=True))
-        register(Entry("desk:set_up", _("Set-up"), "gear", read, 70))
-        if os.environ.get("HEMOSTAT_DEMO_MAILBOX"):
-            register(Entry("desk:mailbox", _("Mailbox of the demo"), "mail", read, 80))

@@ -65,17 +65,20 @@ def _past_drops(environment: str, now: datetime) -> dict[Series, list[Span]]:
 
 
 def _open(series: Series, fall: Fall, now: datetime) -> int:
+    onset = datetime.fromtimestamp(fall.onset, UTC)
+    until = now + timedelta(seconds=BUCKET_S)
     with transaction.atomic():
         drop = Drop.objects.create(
             environment=series.environment,
             app_id=series.app_id,
             entry=series.entry,
-            onset_at=datetime.fromtimestamp(fall.onset, UTC),
+            onset_at=onset,
             detected_at=now,
             baseline=fall.baseline,
             worst=fall.current,
             current=fall.current,
             failed=fall.failed,
+            users=queries.users(series.environment, series.app_id, series.entry, onset, until),
             evidence={
                 "requests": fall.requests,
                 "failed": fall.failed,
@@ -100,7 +103,10 @@ def _follow(drop: Drop, buckets: list[Bucket], now: datetime) -> bool:
     recent = [b for b in since if b.at > present - CURRENT_S - BUCKET_S and b.requests]
     failing = max(drop.evidence["failing"], sum(b.failed for b in since) / requests if requests else 0.0)
     before = (drop.failed, drop.current, drop.worst, drop.evidence["failing"])
-    drop.failed = max(drop.failed, sum(b.failed for b in since))
+    failed = sum(b.failed for b in since)
+    if failed != drop.failed or not drop.users:
+        drop.users = max(drop.users, _users(drop, now))
+    drop.failed = max(drop.failed, failed)
     if recent:
         drop.current = 1 - sum(b.failed for b in recent) / sum(b.requests for b in recent)
     full = [b for b in since if b.requests >= WORST_REQUESTS]
@@ -111,10 +117,15 @@ def _follow(drop: Drop, buckets: list[Bucket], now: datetime) -> bool:
         drop.recovered_at = now
     if back or before != (drop.failed, drop.current, drop.worst, failing):
         with transaction.atomic():
-            drop.save(update_fields=["failed", "current", "worst", "evidence", "recovered_at"])
+            drop.save(update_fields=["failed", "users", "current", "worst", "evidence", "recovered_at"])
             if back:
                 _record("detection.drop_recovered", drop)
     return back
+
+
+def _users(drop: Drop, now: datetime) -> int:
+    until = now + timedelta(seconds=BUCKET_S)
+    return queries.users(drop.environment, drop.app_id, drop.entry, drop.onset_at, until)
 
 
 def _record(kind: str, drop: Drop) -> None:

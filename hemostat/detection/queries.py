@@ -136,3 +136,9 @@ def total(points: Sequence[intake.RedPoint]) -> Success:
     requests = sum(p.requests for p in points)
     failed = sum(p.failed for p in points)
     return Success(1 - failed / requests if requests else 0.0, requests)
+
+
+def users(environment: str, app_id: str, entry: str, since: datetime, until: datetime) -> int:
+    """How many different users met a failure of an entry, about; from the bucket of `since` on."""
+    start = datetime.fromtimestamp(since.timestamp() // BUCKET_S * BUCKET_S, since.tzinfo)
+    return intake.users_failed(environment, app_id, entry, start, until)

@@ -50,11 +50,10 @@ class Watch:
         self._looks += 1
         self._seen_at = now
         since = _bucket_time(now - timedelta(seconds=back))
-        for environment in intake.environments(since):
-            for point in intake.red(environment, since=since, until=now + timedelta(seconds=BUCKET_S)):
-                series = self._series.setdefault(Series(environment, point.app_id, point.entry), {})
-                at = int(point.bucket.timestamp())
-                series[at] = Bucket(at, point.requests, point.failed)
+        for point in intake.counts(since=since, until=now + timedelta(seconds=BUCKET_S)):
+            series = self._series.setdefault(Series(point.environment, point.app_id, point.entry), {})
+            at = int(point.bucket.timestamp())
+            series[at] = Bucket(at, point.requests, point.failed)
         self._forget(int(now.timestamp()) - HOUR_S)
 
     def _forget(self, before: int) -> None:

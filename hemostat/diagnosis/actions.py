@@ -13,7 +13,7 @@ from hemostat.diagnosis.rules import stored
 from hemostat.diagnosis.rules.answer import Answer
 from hemostat.diagnosis.rules.explain import Explainer
 from hemostat.diagnosis.rules.rank import rank
-from hemostat.diagnosis.window import Window, window_begin
+from hemostat.diagnosis.window import WINDOW_S, Window, window_begin
 from hemostat.events import actions as events
 from hemostat.events.rules import SYSTEM, Ref
 
@@ -39,7 +39,7 @@ def diagnose(
     stretches = window.stretches(now, since=since, excluded=[span for _, _, span in over])
     evidence, finding = rank(stretches, since=since.timestamp() if since else None)
     explainer = Explainer(evidence, finding, environment=environment, at=now)
-    answer = explainer.answer()
+    answer = explainer.answer(WINDOW_S)
     with transaction.atomic():
         before = Diagnosis.objects.filter(environment=environment).order_by("-at", "-id").first()
         same = before is not None and _says_the_same(before, answer)

@@ -6,32 +6,21 @@ from django.utils.translation import gettext_lazy as _
 
 TEXTS = {
     # Causes: nobody answered.
-    "diagnosis.gone.refused": _(
-        "{service} refuses connections: {caller} cannot open a connection ({error})."
-    ),
-    "diagnosis.gone.timeout": _(
-        "{service} does not answer: {caller} gives up waiting for {operation} ({error})."
-    ),
+    "diagnosis.gone.refused": _("{service} refuses connections: {caller} cannot open a connection ({error})."),
+    "diagnosis.gone.timeout": _("{service} does not answer: {caller} gives up waiting for {operation} ({error})."),
     "diagnosis.gone.unknown": _("{service} cannot be found: {caller} does not get its address ({error})."),
-    "diagnosis.gone.result": _("{service} rejects {operation} of {caller} ({error})."),
-    "diagnosis.gone.resource": _("{caller} gets no free connection to {service} for {operation} ({error})."),
+    "diagnosis.gone.answered": _("{service} rejects {operation} of {caller} ({error})."),
+    "diagnosis.gone.exhausted": _("{caller} gets no free connection to {service} for {operation} ({error})."),
     "diagnosis.gone.other": _("{service} lets {caller} down: {operation} ends in {error}."),
     "diagnosis.gone.silent": _("{service} fails when {caller} asks for {operation}, and says nothing more."),
     # Causes: somebody answered.
-    "diagnosis.unseen": _(
-        "{service} answers {operation} of {caller} with {error}; its own trace is missing."
-    ),
+    "diagnosis.unseen": _("{service} answers {operation} of {caller} with {error}; its own trace is missing."),
     "diagnosis.edge": _(
-        "Calls from {caller} to {service} are lost on the way: {service} answers {operation}, "
-        "{caller} sees {error}."
+        "Calls from {caller} to {service} are lost on the way: {service} answers {operation}, {caller} sees {error}."
     ),
-    "diagnosis.result": _(
-        "{service} answers {operation}, but wrongly: {caller} cannot use the answer ({error})."
-    ),
+    "diagnosis.result": _("{service} answers {operation}, but wrongly: {caller} cannot use the answer ({error})."),
     "diagnosis.internal": _("{service} raises {error} in {operation}."),
-    "diagnosis.internal.http": _(
-        "{service} answers {operation} with {error}; nothing that it calls explains it."
-    ),
+    "diagnosis.internal.http": _("{service} answers {operation} with {error}; nothing that it calls explains it."),
     "diagnosis.internal.silent": _(
         "{service} fails in {operation}; it names no exception, and nothing that it calls explains it."
     ),
@@ -65,9 +54,7 @@ TEXTS = {
     "diagnosis.not_in_set": _(
         "{service} {operation}: {failing:count} failing requests, explained by what is named above."
     ),
-    "diagnosis.rising": _(
-        "{service} {operation} fails a little more often than usual ({error}); it may be chance."
-    ),
+    "diagnosis.rising": _("{service} {operation} fails a little more often than usual ({error}); it may be chance."),
     # Noise.
     "diagnosis.noise.usual": _("as often as before the failure"),
     "diagnosis.noise.tolerated": _("its callers do without it, or try again"),
@@ -80,9 +67,7 @@ TEXTS = {
     "diagnosis.missing.failures": _(
         "None of the failing requests was traced: the services that fail may send no traces."
     ),
-    "diagnosis.missing.baseline": _(
-        "There is no healthy time to compare with: traces began only {window:dur} ago."
-    ),
+    "diagnosis.missing.baseline": _("There is no healthy time to compare with: traces began only {window:dur} ago."),
     "diagnosis.missing.few": _(
         "Only {failing:count} more failing requests than usual were traced; it takes at least {needed:count}."
     ),

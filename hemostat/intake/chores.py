@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
+from psycopg import sql
 
 from hemostat.catalog.actions import discover_service, ensure_environment
 from hemostat.catalog.models import Environment, Service
@@ -22,12 +23,12 @@ SAMPLES_A_DAY = 20
 BATCH = 5_000
 LOCK_TIMEOUT = "2s"
 
-_HOLDS_ANY = "select exists (select 1 from {partition})"
-_UNFOLDED = """
+_HOLDS_ANY = sql.SQL("select exists (select 1 from {partition})")
+_UNFOLDED = sql.SQL("""
     select exists (select 1 from {partition} g left join intake_inboxcursor c on c.proc = g.proc
-                    where g.id > coalesce(c.position, 0))"""
-_OLD_BUCKETS = """
-    delete from {table} where ctid = any (array(select ctid from {table} where bucket < %s limit %s))"""
+                    where g.id > coalesce(c.position, 0))""")
+_OLD_BUCKETS = sql.SQL("""
+    delete from {table} where ctid = any (array(select ctid from {table} where bucket < %s limit %s))""")
 _OLD_SAMPLES = """
     delete from intake_failingspan
      where ctid = any (array(select ctid from intake_failingspan where at < %s limit %s))"""
@@ -55,7 +56,7 @@ def drop_old(now: datetime) -> int:
     dropped: int = _truncate(BODY_RING, now, KEEP_BODIES) + _truncate(INBOX_RING, now, KEEP_INBOX)
     with connection.cursor() as cursor:
         for table in ("intake_spanbucket", "intake_exceptionbucket", "intake_tokenbucket"):
-            cursor.execute(_OLD_BUCKETS.format(table=table), [now - KEEP_BUCKETS, BATCH])
+            cursor.execute(_OLD_BUCKETS.format(table=sql.Identifier(table)), [now - KEEP_BUCKETS, BATCH])
             dropped += cursor.rowcount
         cursor.execute(_OLD_SAMPLES, [now - KEEP_SAMPLES, BATCH])
         dropped += cursor.rowcount
@@ -71,15 +72,15 @@ def _truncate(ring: Ring, now: datetime, keep: timedelta) -> int:
     for slot in ring.spare(now, keep):
         partition = ring.partition(slot)
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(_HOLDS_ANY.format(partition=partition))
+            cursor.execute(_HOLDS_ANY.format(partition=sql.Identifier(partition)))
             if not cursor.fetchone()[0]:
                 continue
             if ring is INBOX_RING:
-                cursor.execute(_UNFOLDED.format(partition=partition))
+                cursor.execute(_UNFOLDED.format(partition=sql.Identifier(partition)))
                 if cursor.fetchone()[0]:
                     continue
             cursor.execute("select set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
-            cursor.execute(f"truncate {partition}")  # house: sql - a partition's own name, from `store`
+            cursor.execute(sql.SQL("truncate {}").format(sql.Identifier(partition)))
             emptied += 1
     return emptied
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 
 from hemostat.intake import frames, store
 from hemostat.intake.models import FailingSpan, InboxCursor, Source, SpanBucket, TokenBucket
@@ -142,6 +142,26 @@ def _point(rows: list[SpanBucket]) -> RedPoint:
         users=bytes(first.users) if alone else union(bytes(r.users) for r in rows).encode(),
         failed_users=bytes(first.failed_users) if alone else union(bytes(r.failed_users) for r in rows).encode(),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class CountPoint:
+    """Requests to one entry in ten seconds: all processes together."""
+
+    environment: str
+    bucket: datetime
+    app_id: str
+    entry: str
+    requests: int
+    failed: int
+
+
+def counts(*, since: datetime, until: datetime) -> Iterator[CountPoint]:
+    """Requests and failures of every entry in the buckets that start in [since, until), for detection."""
+    rows = SpanBucket.objects.filter(bucket__gte=since, bucket__lt=until, peer="")
+    summed = rows.values_list("environment", "bucket", "app_id", "entry").annotate(Sum("requests"), Sum("failed"))
+    for environment, bucket, app_id, entry, requests, failed in summed.iterator(chunk_size=2000):
+        yield CountPoint(environment, bucket, app_id, entry, int(requests), int(failed))
 
 
 def environments(since: datetime) -> list[str]:

@@ -163,9 +163,7 @@ class TelemetryWork:
             self._sampled[key.exception] = taken + 1
             kept = evidence(span)
             self._samples[span.trace_id + span.span_id] = Sample(span, key.exception, key.link, kept)
-        span.attributes = {
-            name: span.attributes[name] for name in span.attributes if name == exceptions.CLASS_ATTRIBUTE
-        }
+        span.attributes = {n: v for n, v in span.attributes.items() if n in exceptions.READ_ATTRIBUTES}
         return kept
 
     # Every second

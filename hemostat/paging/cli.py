@@ -11,7 +11,7 @@ from hemostat.events.rules import CONSOLE
 from hemostat.oncall.models import Schedule
 from hemostat.oncall.queries import by_slug
 from hemostat.paging import queries
-from hemostat.paging.actions.policies import NewTier, add_policy
+from hemostat.paging.actions import NewTier, add_policy
 from hemostat.paging.rules.policy import TierStamp
 from hemostat.people.models import User
 from hemostat.people.queries import user_by_email

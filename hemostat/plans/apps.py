@@ -1,9 +1,6 @@
-"""Django's registration of the room, and its place in the navigation."""
-
-from __future__ import annotations
+"""Django's registration of the room."""
 
 from django.apps import AppConfig
-from django.utils.translation import gettext_lazy as _
 
 
 class PlansConfig(AppConfig):
@@ -11,9 +8,3 @@ class PlansConfig(AppConfig):
 
     name = "hemostat.plans"
     label = "plans"
-
-    def ready(self) -> None:  # house: ready - the navigation is a registry that rooms fill
-        from hemostat.base.navigation import Entry, register
-        from hemostat.people.rules import Permission
-
-        register(Entry("plans:plans", _("Plans"), "layers", Permission.READ, 50))

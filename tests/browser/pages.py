@@ -53,6 +53,13 @@ SIGHTS = (
     Sight("setup", scenes.calm, lambda _: "/set-up/"),
     Sight("setup-first-day", scenes.nothing, lambda _: "/set-up/"),
     Sight("design", scenes.calm, lambda _: "/design/"),
+    Sight("ack", scenes.paged, lambda _: f"/ack/{scenes.LINK}/", signed_in=False),
+    Sight("ack-taken", scenes.answered, lambda _: f"/ack/{scenes.LINK}/", signed_in=False),
+    Sight("plans", scenes.calm, lambda _: "/plans/"),
+    Sight("plan", scenes.open_incident, lambda w: f"/plans/roll-back-orders/?incident={w.code}"),
+    Sight("profile", scenes.calm, lambda _: "/profile/"),
+    Sight("ways", scenes.calm, lambda _: "/profile/ways/"),
+    Sight("people", scenes.calm, lambda _: "/settings/people/"),
     Sight("signin", scenes.calm, lambda _: "/accounts/login/", signed_in=False),
     Sight("not-found", scenes.calm, lambda _: "/nowhere/", status=404),
 )

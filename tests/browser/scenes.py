@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 
 from hemostat.base.clock import ManualClock
-from hemostat.base.ids import new_token, uuid7
+from hemostat.base.ids import new_token, token_digest, uuid7
 from hemostat.base.texts import Text
 from hemostat.catalog.models import Environment, Service
 from hemostat.channels.models import ContactMethod, Notice
@@ -29,7 +29,7 @@ from hemostat.incidents.models import Incident, IncidentRole, IncidentSignal
 from hemostat.incidents.rules.states import Role, Stage, State
 from hemostat.intake.models import Protocol, Source, SpanBucket
 from hemostat.oncall.models import Schedule, Turn
-from hemostat.paging.models import Audit, Delivery, Page, Policy, Target, Tier
+from hemostat.paging.models import AckLink, Audit, Delivery, Page, Policy, Target, Tier
 from hemostat.paging.rules.states import DeliveryState, PageState
 from hemostat.people.models import User
 from hemostat.people.rules import Role as PersonRole
@@ -46,6 +46,7 @@ ENTRY = "POST /payments"
 CAUSE = "shop/orders"
 HEADLINE = "incidents.headline_success"
 WRITER_PATH = "POST /orders"
+LINK = "a-link-that-only-tests-know"
 
 
 def at(clock: str) -> datetime:
@@ -631,6 +632,26 @@ def busy() -> World:
             acknowledged_by=world.second, triaged_at=begun + timedelta(minutes=2),
             mitigated_at=begun + timedelta(minutes=40) if state is State.MITIGATED else None,
         )  # fmt: skip
+    return world
+
+
+def paged() -> World:
+    """As `open_incident`, with the link of the message at /ack/LINK/."""
+    world = open_incident()
+    AckLink.objects.create(
+        delivery=Delivery.objects.get(), digest=token_digest(LINK), expires_at=NOW + timedelta(days=1)
+    )
+    return world
+
+
+def answered() -> World:
+    """As `paged`, after somebody else has answered."""
+    world = paged()
+    assert world.incident is not None
+    world.incident.state = State.ACKNOWLEDGED
+    world.incident.acknowledged_at, world.incident.acknowledged_by = at("14:04:00"), world.second
+    world.incident.save()
+    Page.objects.update(state=PageState.ACKNOWLEDGED, due_at=None, answered_at=at("14:04:00"))
     return world
 
 

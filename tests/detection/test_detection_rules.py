@@ -18,16 +18,12 @@ def traffic(seconds: int, per_s: float, failing: float, *, start: int, rng: rand
     buckets = []
     for at in range(start, start + seconds, BUCKET_S):
         mean = per_s * BUCKET_S
-        requests = sum(
-            1 for _ in range(max(1, round(mean * 10))) if rng.random() < mean / max(1, round(mean * 10))
-        )
+        requests = sum(1 for _ in range(max(1, round(mean * 10))) if rng.random() < mean / max(1, round(mean * 10)))
         buckets.append(Bucket(at, requests, sum(rng.random() < failing for _ in range(requests))))
     return buckets
 
 
-def seen_after(
-    healthy: list[Bucket], per_s: float, failing: float, rng: random.Random, limit: int = 600
-) -> int | None:
+def seen_after(healthy: list[Bucket], per_s: float, failing: float, rng: random.Random, limit: int = 600) -> int | None:
     """Whole seconds after the onset at which the drop is seen, looking each second."""
     history = list(healthy)
     start = history[-1].at + BUCKET_S

@@ -104,9 +104,7 @@ class Fault:
 
     def hits(self, operation: Operation, rng: random.Random) -> bool:
         """Whether it strikes this call."""
-        if self.operation is not operation and (
-            self.operation is not None or self.service is not operation.service
-        ):
+        if self.operation is not operation and (self.operation is not None or self.service is not operation.service):
             return False
         return rng.random() < self.share
 
@@ -269,8 +267,18 @@ class World:
         """Who calls an operation."""
         return [(op, c) for op in self.all_operations() for c in op.calls if c.target is target]
 
-    # -- traffic
-    # -----------------------------------------------------------------------------------------------
+    def reached(self) -> set[int]:
+        """Ids of the operations whose failure reaches an entry: called from there, by no weak call."""
+        found: set[int] = set()
+        below = list(self.entries)
+        while below:
+            op = below.pop()
+            if id(op) not in found:
+                found.add(id(op))
+                below += [c.target for c in op.calls if not c.weak]
+        return found
+
+    # Traffic
 
     def request(self, at: float, faults: list[Fault], out: list[tuple[Service, int, SpanReading]]) -> Outcome:
         """One request from outside at `at` (ms since the epoch); its spans go to `out`."""
@@ -334,9 +342,7 @@ class World:
         sent = self._span(
             op.service, SpanKind.PRODUCER, parent, at - 1, Outcome(at), name="send jobs", peer="jobs-queue"
         )
-        self._span(
-            op.service, SpanKind.CONSUMER, sent, at + 40, Outcome(at + 60), name="jobs", entry="jobs process"
-        )
+        self._span(op.service, SpanKind.CONSUMER, sent, at + 40, Outcome(at + 60), name="jobs", entry="jobs process")
 
     def _work(self, op: Operation, start: float, span_id: bytes) -> Outcome:
         rng, service = self.rng, op.service
@@ -362,14 +368,9 @@ class World:
         for group in groups:
             results = []
             for call in group:
-                for fault in self._faults:
-                    if fault.kind.endswith("exhaust") and service.tells_exceptions and not call.weak:
-                        if fault.hits(call.target, rng) and rng.random() < 0.5:
-                            end = now + rng.uniform(100, 300)
-                            path = (*here, fault.service.name)
-                            return Outcome(
-                                end, 500, "PoolTimeoutError", "no free connection", fault, path, slow
-                            )
+                if (starving := self._starved_by(call, service)) is not None:
+                    end, path = now + rng.uniform(100, 300), (*here, starving.service.name)
+                    return Outcome(end, 500, "PoolTimeoutError", "no free connection", starving, path, slow)
                 results.append((call, self._call_out(op, call, now, span_id)))
             now = max(result.end for _, result in results)
             for _, result in results:
@@ -397,6 +398,15 @@ class World:
                         message = f"unexpected answer from {name}"
                         return Outcome(now + 0.5, 500, "BadAnswerError", message, fault, (*here, name), slow)
         return Outcome(now + op.own_ms / 2, slow=slow)
+
+    def _starved_by(self, call: Call, caller: Service) -> Fault | None:
+        """A fault that keeps all connections to a callee busy, where that is what this call meets."""
+        if call.weak or not caller.tells_exceptions:
+            return None
+        for fault in self._faults:
+            if fault.kind.endswith("exhaust") and fault.hits(call.target, self.rng) and self.rng.random() < 0.5:
+                return fault
+        return None
 
     def _call_out(self, op: Operation, call: Call, start: float, parent: bytes) -> Outcome:
         rng = self.rng
@@ -485,19 +495,21 @@ class World:
 def choose_fault(world: World, kind: str) -> Fault | None:
     """A fault of a kind where it can be seen, None where the world has no such place."""
     rng = world.rng
-    visible = [op for op in world.all_operations() if op.service.records]
+    reached = world.reached()
+    visible = [op for op in world.all_operations() if op.service.records and id(op) in reached]
     share = rng.uniform(0.3, 1.0)
     strong = [
         op
         for op in visible
-        if op not in world.entries and any(not c.weak and o.service.records for o, c in world.callers(op))
+        if op not in world.entries
+        and any(not c.weak and o.service.records and id(o) in reached for o, c in world.callers(op))
     ]
     named = [
         op
         for op in strong
-        if any(not c.weak and o.service.records and o.service.tells_exceptions for o, c in world.callers(op))
+        if any(o.service.tells_exceptions and o.service.records and id(o) in reached for o, _ in world.callers(op))
     ]
-    stores = [s for s in world.stores if world.callers(s)]
+    stores = [s for s in world.stores if id(s) in reached]
     match kind:
         case "internal":
             op = rng.choice(visible)
@@ -591,9 +603,7 @@ def _traffic(world: World, faults: list[Fault], rate: float, before_s: int, afte
     )
 
 
-def _deliver(
-    spans: list[tuple[Service, int, SpanReading]], world: World
-) -> Iterator[tuple[float, list[SpanReading]]]:
+def _deliver(spans: list[tuple[Service, int, SpanReading]], world: World) -> Iterator[tuple[float, list[SpanReading]]]:
     """Batches as exporters send them: every five seconds by instance, what has ended, with a delay."""
     rng = world.rng
     phases: dict[tuple[str, int], float] = {}
@@ -611,8 +621,7 @@ def _deliver(
     yield from sorted(arrivals, key=lambda a: a[0])
 
 
-# -- running and scoring
-# ---------------------------------------------------------------------------------------
+# Running and scoring
 
 
 def stream(case: Case, until: float | None = None) -> dict[tuple[int, str], dict[str, Any]]:
@@ -669,9 +678,7 @@ def edges_of(evidence: Evidence, finding: Finding) -> set[tuple[str, str]]:
     return {edge for edge, _ in path_edges(evidence, finding)}
 
 
-def score(
-    case: Case, stretches: list[Stretch], *, rules: Rules = ALL_RULES, since: float | None = None
-) -> Score:
+def score(case: Case, stretches: list[Stretch], *, rules: Rules = ALL_RULES, since: float | None = None) -> Score:
     """Ask the question and compare strictly."""
     evidence, finding = rank(stretches, since=since, rules=rules)
     named = [case.aliases.get(n.app_id, n.app_id) for n in finding.named]

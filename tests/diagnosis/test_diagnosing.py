@@ -111,9 +111,7 @@ def test_a_bad_release_is_named_with_its_version() -> None:
         "payment", "POST /charge", "TypeError", "internal", "",
     )  # fmt: skip
     assert cause.versions == ("1.4.1",)
-    assert render(cause.sentence) == (
-        "payment 1.4.1 raises TypeError in POST /charge; version 1.4.1 came 30 s before."
-    )
+    assert render(cause.sentence) == ("payment 1.4.1 raises TypeError in POST /charge; version 1.4.1 came 30 s before.")
 
 
 def test_the_coordinate_of_a_cause_is_that_of_the_registry() -> None:

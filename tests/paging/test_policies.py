@@ -11,8 +11,8 @@ from hemostat.base.refusals import RefusedError
 from hemostat.channels.models import ContactMethod
 from hemostat.events.rules import CONSOLE
 from hemostat.paging import actions, queries
+from hemostat.paging.actions import NewTier, add_policy
 from hemostat.paging.models import Policy
-from hemostat.paging.actions.policies import NewTier, add_policy
 from hemostat.paging.rules.policy import PolicyStamp, TargetKind
 from hemostat.paging.rules.states import PageState
 from hemostat.people.rules import Role

@@ -25,7 +25,7 @@ from hemostat.events import queries as record
 from hemostat.events.rules import CONSOLE
 from hemostat.incidents import actions as incident_actions
 from hemostat.incidents.models import Incident
-from hemostat.paging.actions.policies import NewTier, add_policy
+from hemostat.paging.actions import NewTier, add_policy
 from hemostat.people.models import User
 from hemostat.people.rules import Role
 

@@ -25,8 +25,8 @@ from hemostat.incidents import actions as incidents
 from hemostat.incidents.models import Incident
 from hemostat.intake import actions as intake
 from hemostat.intake.models import Source
-from hemostat.paging.actions import policies
-from hemostat.paging.actions.policies import NewTier
+from hemostat.paging import actions as policies
+from hemostat.paging.actions import NewTier
 from hemostat.people import actions as people
 from hemostat.people.models import User
 from hemostat.people.rules import Role

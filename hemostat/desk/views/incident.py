@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import update_wrapper
-from typing import Any, Concatenate, ParamSpec
+from functools import wraps
+from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified, HttpResponseRedirect
@@ -27,8 +27,6 @@ from hemostat.people.rules import Permission
 from hemostat.plans import actions as plans
 from hemostat.plans import queries as plan_queries
 from hemostat.plans.models import Plan, Run
-
-P = ParamSpec("P")
 
 
 def _incident(code: str) -> Incident:
@@ -71,20 +69,20 @@ def incident_live(request: HttpRequest, code: str) -> HttpResponse:
     return response
 
 
-def _press(
-    action: Callable[Concatenate[HttpRequest, Incident, P], None],
-) -> Callable[Concatenate[HttpRequest, str, P], HttpResponse]:
+def _press(action: Callable[..., None]) -> Callable[..., HttpResponse]:
     """A button of the page: does one thing, tells what was refused, and leads back to the page."""
 
-    def view(request: HttpRequest, code: str, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    @require_POST
+    @wraps(action)
+    def view(request: HttpRequest, code: str, **kwargs: Any) -> HttpResponse:
         row = _incident(code)
         try:
-            action(request, row, *args, **kwargs)
+            action(request, row, **kwargs)
         except RefusedError as error:
             messages.error(request, error.message)
         return HttpResponseRedirect(reverse("desk:incident", args=[row.code]), status=303)
 
-    return require_POST(update_wrapper(view, action))
+    return view
 
 
 @requires(Permission.RESPOND)

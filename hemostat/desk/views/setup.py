@@ -18,7 +18,7 @@ from hemostat.base.refusals import RefusedError
 from hemostat.desk.queries import setup as queries
 from hemostat.oncall import actions as oncall
 from hemostat.oncall.rules import Handoff
-from hemostat.paging.actions import policies
+from hemostat.paging import actions as policies
 from hemostat.people import queries as people
 from hemostat.people.access import current_user, requires
 from hemostat.people.models import User

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from hemostat.intake.rules.counts import Edge, NodeCount, Times, TokenCount
 from hemostat.intake.rules.learned import Node
-from hemostat.intake.rules.tally import Edge, NodeCount, Tally, Times, TokenCount
+from hemostat.intake.rules.tally import Tally
 from hemostat.intake.rules.walk import How, Leaf, LeafKind, Step, TokenKey
 
 WEAK = 0.5
@@ -74,8 +75,7 @@ class Evidence:
         self.stretches = stretches
         self._cut_weak = cut_weak
 
-    # -- the whole window
-    # --------------------------------------------------------------------------------------
+    # The whole window
 
     @cached_property
     def requests(self) -> list[int]:
@@ -104,9 +104,7 @@ class Evidence:
     def is_weak(self, caller: Node, callee: Node) -> bool:
         """Whether the caller usually survives the callee's failure."""
         edge = self.edges.get(caller, {}).get(callee)
-        return (
-            edge is not None and edge.decisive >= WEAK_EVIDENCE and edge.caller_failed / edge.decisive < WEAK
-        )
+        return edge is not None and edge.decisive >= WEAK_EVIDENCE and edge.caller_failed / edge.decisive < WEAK
 
     def sees_through(self, peer: Node) -> bool:
         """Whether spans of others were seen behind a peer that records nothing."""
@@ -148,8 +146,7 @@ class Evidence:
                 counts[index] = counts.get(index, 0) + count.traced
         return out
 
-    # -- before and after
-    # --------------------------------------------------------------------------------------
+    # Before and after
 
     def split(self, at: int) -> Split:
         """The split in front of the stretch with this index."""

@@ -208,9 +208,7 @@ class _Question:
         self._reassign()
         self._drop_lost()
         self._drop_leaks()
-        self.set = {
-            leaf: c for leaf, c in self.set.items() if c.excess >= MIN_EXCESS or not self.rules.baseline
-        }
+        self.set = {leaf: c for leaf, c in self.set.items() if c.excess >= MIN_EXCESS or not self.rules.baseline}
         if not self.set:
             return Finding(Verdict.UNKNOWN, self.split, rising=self._rising(), excess=self.total)
         named = self._by_service()
@@ -227,8 +225,7 @@ class _Question:
             confidence=explained * (0.5 if verdict is Verdict.WEAK else 1.0),
         )
 
-    # -- candidates
-    # --------------------------------------------------------------------------------------------
+    # Candidates
 
     def _excess(self, leaf: Leaf) -> float:
         before, after = self.counts[leaf]
@@ -299,17 +296,14 @@ class _Question:
                     own = self.counts[leaf][1]
                     self.set[leaf] = Candidate(leaf, float(own), 0, own, chance)
 
-    def _best_on_weak_evidence(
-        self, tested: Mapping[Leaf, Candidate | None], tests: int
-    ) -> dict[Leaf, Candidate]:
+    def _best_on_weak_evidence(self, tested: Mapping[Leaf, Candidate | None], tests: int) -> dict[Leaf, Candidate]:
         enough = [c for c in tested.values() if c is not None and c.excess >= MIN_EXCESS]
         best = min(enough, key=lambda c: c.log_chance, default=None)
         if best is None or best.log_chance >= math.log(WEAK_ALPHA / tests):
             return {}
         return {best.leaf: best}
 
-    # -- reassignment
-    # ------------------------------------------------------------------------------------------
+    # Reassignment
 
     def _reassign(self) -> None:
         rising = [leaf for leaf in self.counts if leaf in self.set or self._excess(leaf) >= 1]
@@ -322,6 +316,11 @@ class _Question:
         if self.rules.exhaustion:
             for leaf in rising:
                 self._blame_what_became_slow(leaf)
+            starved = {leaf.node: moves for leaf, moves in self.moves.items() if leaf.kind is LeafKind.INTERNAL}
+            for leaf in rising:
+                if leaf.kind is LeafKind.SLOW and leaf.node in starved:
+                    # It waited for the same resource; its caller gave up before it said so.
+                    self.moves[leaf] = starved[leaf.node]
         for leaf, moves in self.moves.items():
             source = self.set.pop(leaf, None)
             if source is None:
@@ -358,8 +357,7 @@ class _Question:
             hits = [
                 c
                 for c in self.set
-                if c.kind is not LeafKind.UNSEEN
-                and (passing.get((leaf.node, c), 0) > 0 or c.node == leaf.node)
+                if c.kind is not LeafKind.UNSEEN and (passing.get((leaf.node, c), 0) > 0 or c.node == leaf.node)
             ]
         return max(hits, key=lambda c: self.set[c].excess) if hits else None
 
@@ -377,19 +375,14 @@ class _Question:
             added: dict[Node, float] = {}
             for below in level:
                 change = self.evidence.slowdown(below, self.split)
-                if (
-                    change.ratio > SLOWER
-                    and change.deviation > SLOWER_DEVIATION
-                    and change.added_ns > SLOWER_NS
-                ):
+                if change.ratio > SLOWER and change.deviation > SLOWER_DEVIATION and change.added_ns > SLOWER_NS:
                     added[below] = change.added_ns
             if added:
                 whole = sum(added.values())
                 return [Move(Leaf(n, LeafKind.SLOW, ""), ns / whole) for n, ns in added.items()]
         return []
 
-    # -- lost telemetry
-    # ----------------------------------------------------------------------------------------
+    # Lost telemetry
 
     def _records(self, leaf: Leaf) -> bool:
         return leaf.node.app_id in self.evidence.recording
@@ -411,20 +404,33 @@ class _Question:
                     del self.set[leaf]
 
     def _drop_leaks(self) -> None:
-        """The same failure seen one step too high, because the deeper span is missing."""
+        """The same failure seen one step too high, because the deeper span is missing.
+
+        It then looks as it does on the way to the deeper one: an exception of its own is no leak.
+        """
         if not self.rules.lost:
             return
-        kinds = {LeafKind.GONE, LeafKind.EDGE, LeafKind.INTERNAL, LeafKind.UNSEEN}
         passing = self._passing()
         for leaf in list(self.set):
-            if leaf.kind in kinds and any(
-                other != leaf and passing.get((leaf.node, other), 0) > LEAK * self.set[leaf].excess
+            if leaf.kind not in (LeafKind.SLOW, LeafKind.RESULT) and any(
+                passing.get((leaf.node, other), 0) > LEAK * self.set[leaf].excess
+                and (leaf.kind is not LeafKind.INTERNAL or leaf.label in self._labels_towards(leaf.node, other))
                 for other in self.set
+                if other != leaf
             ):
                 del self.set[leaf]
 
-    # -- the answer
-    # --------------------------------------------------------------------------------------------
+    def _labels_towards(self, node: Node, leaf: Leaf) -> set[str]:
+        """What a node says of its failure when the walk goes on from it to a leaf."""
+        return {
+            step.label
+            for track in self.evidence.tracks
+            if track.leaf == leaf
+            for step in track.chain[:-1]
+            if step.node == node
+        }
+
+    # The answer
 
     def _by_service(self) -> tuple[Named, ...]:
         by_service: dict[str, list[Candidate]] = {}

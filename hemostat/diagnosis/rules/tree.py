@@ -17,9 +17,7 @@ MIN_EDGE = 1.5
 """Excess failing requests from which an edge belongs to the path."""
 
 
-def ways(
-    evidence: Evidence, finding: Finding, track: Track
-) -> Iterator[tuple[tuple[Node, ...], Leaf, float]]:
+def ways(evidence: Evidence, finding: Finding, track: Track) -> Iterator[tuple[tuple[Node, ...], Leaf, float]]:
     """Where a track's requests went in the end: nodes from the entry on, leaf, and which part of them.
 
     Moved tokens follow the calls that are known from the leaf to what explains it.
@@ -106,9 +104,7 @@ def build(
     return _nodes(root, ranks, noise)
 
 
-def _nodes(
-    branch: _Branch, ranks: Mapping[Leaf, int], noise: Callable[[Leaf], Text | None]
-) -> tuple[TreeNode, ...]:
+def _nodes(branch: _Branch, ranks: Mapping[Leaf, int], noise: Callable[[Leaf], Text | None]) -> tuple[TreeNode, ...]:
     out = []
     for node, child in sorted(branch.children.items(), key=lambda c: (-c[1].through, c[0])):
         cause = min((ranks[leaf] for leaf in child.ended if leaf in ranks), default=None)

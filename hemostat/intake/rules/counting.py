@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from hemostat.coordinates.rules.exceptions import manner
 from hemostat.intake.readings import SpanKind
+from hemostat.intake.rules.counts import Requests, Times, TokenCount
 from hemostat.intake.rules.learned import Learned, Node
-from hemostat.intake.rules.tally import Requests, Tally, Times, TokenCount
+from hemostat.intake.rules.tally import Tally
 from hemostat.intake.rules.traces import (
     CALLING,
     Group,
@@ -171,8 +173,9 @@ def _count_token(entry: Span, sample: str, weight: float, learned: Learned, into
     walk, leaf = attribute(entry, learned)
     end = walk.end
     versions = {end.version: 1} if end and end.version and end.app_id == leaf.node.app_id else {}
+    manners = {manner(end.label, end.message).value: 1} if end and end.kind in CALLING else {}
     key = TokenKey(asynchronous, tuple(walk.chain), leaf, walk.alternatives)
-    into.token(key).add(TokenCount(weight, 1, entry.start, [sample], versions))
+    into.token(key).add(TokenCount(weight, 1, entry.start, [sample], versions, manners))
 
 
 def learn(trace: Trace, found: Iterable[Operation], learned: Learned) -> None:
@@ -183,8 +186,9 @@ def learn(trace: Trace, found: Iterable[Operation], learned: Learned) -> None:
         if span.kind in CALLING:
             if not span.failed and not learned.records(span.node.app_id):
                 learned.learn_time(span.node, span.duration)
-            if any(server.node != span.node for server in servers_below(span)):
-                learned.learn_through(span.node)
+            below = servers_below(span)
+            if below or not span.failed:
+                learned.learn_answer(span.node, came=bool(below))
     for operation in found:
         span = operation.span
         for group in operation.decisive:

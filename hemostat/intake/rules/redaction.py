@@ -44,7 +44,7 @@ _AUTHORIZATION = re.compile(
 )
 _ASSIGNED = re.compile(
     rf"((?:{_WORDS})[\w.-]{{0,40}}?[\\\"'\]]{{0,3}}\s{{0,3}}[:=]>?\s{{0,3}})"
-    r"(?:\\?\"(?:[^\"\\]|\\[^\"])*\\?\"?|'[^']*'?|(?![\s\"'\[{(,;&)])[^\s\"',;&)}\]]+)",
+    r"(?:\\?\"(?:[^\"\\]|\\[^\"])*\\?\"?|'[^']*'?|(?![\s\"'\[{(,;&)>])[^\s\"',;&)}\]]+)",
     re.IGNORECASE | re.ASCII,
 )
 _USERINFO = re.compile(r"(://[^\s/:@\"'<>]{0,100}:)[^\s/\"'<>]{1,200}(?=@)", re.ASCII)
@@ -94,7 +94,7 @@ def redact(text: str) -> str:
     """`text` without secrets; NUL characters, which the database cannot hold, become U+FFFD. Idempotent."""
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
-    if not _suspicious_text(text):
+    if not _is_suspicious(text):
         return text
     text = _PEM.sub(SECRET, text)
     text = _JWT.sub(SECRET, text)
@@ -138,24 +138,11 @@ _NEEDLES = (
 )  # fmt: skip
 """Lower-case: one of these stands in every text that a pattern above (other than that of cards) can match."""
 
-_BYTE_NEEDLES = tuple(needle.encode() for needle in _NEEDLES)
 _RUN = "0" * _CARD_LENGTHS.start
-_BYTE_RUN = _RUN.encode()
-_ZEROES = bytes.maketrans(b"0123456789", b"0" * 10)
-_TEXT_ZEROES = {**{ord(c): "0" for c in "0123456789"}, ord(" "): None, ord("-"): None}
+_ZEROES = {**{ord(c): "0" for c in "0123456789"}, ord(" "): None, ord("-"): None}
 
 
-def _suspicious_text(text: str) -> bool:
+def _is_suspicious(text: str) -> bool:
+    """Whether a pattern above might match: most texts are spared the patterns."""
     lower = text.lower()
-    return any(needle in lower for needle in _NEEDLES) or _RUN in text.translate(_TEXT_ZEROES)
-
-
-def suspicious(body: bytes) -> bool:
-    """Whether a JSON body might hold something that `redact` or `redact_all` would change. Never wrongly false.
-
-    A cheap search without decoding; a body with `\\u` escapes is always suspicious, because escapes hide letters.
-    """
-    lower = body.lower()
-    if b"\\u" in lower or any(needle in lower for needle in _BYTE_NEEDLES):
-        return True
-    return _BYTE_RUN in body.translate(_ZEROES, b" -")
+    return any(needle in lower for needle in _NEEDLES) or _RUN in text.translate(_ZEROES)

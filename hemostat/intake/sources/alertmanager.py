@@ -10,24 +10,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
 from hemostat.intake.readings import AlertReading
 from hemostat.intake.rules.limits import BadInputError, Limits
-from hemostat.intake.rules.redaction import redact, redact_all, suspicious
+from hemostat.intake.rules.redaction import is_secret_key, redact, redact_value
 
 MAX_LABELS = 256
 MAX_LABEL = 2048
 """Characters of a label's name or value."""
+
+MAX_REMEMBERED = 200_000
+"""Texts remembered as clean."""
 
 _MAX_REASONS = 5
 _YEAR_ONE = 1
 """Go's zero time, which some senders write for "not known"."""
 
 
-class Alert(msgspec.Struct, rename="camel", gc=False):
+class Alert(msgspec.Struct, rename="camel", gc=False, omit_defaults=True):
     """An alert as it is sent; unknown fields are ignored."""
 
     labels: dict[str, str]
@@ -69,21 +71,89 @@ class Checked:
         return "; ".join(self.reasons) + (f"; and {more} more" if more > 0 else "")
 
 
-def check(body: bytes, limits: Limits) -> Checked:
-    """Check a body alert by alert; raises `BadInputError` when it is not an array at all.
+class Checker:
+    """Checks bodies alert by alert, and remembers texts that were found clean: alerts are sent again and again."""
 
-    The usual body (all alerts valid, nothing that looks like a secret) is stored as it came, byte for byte.
-    """
-    try:
-        alerts = _alerts.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _check_each(body, limits)
-    for alert in alerts:
-        if _fault(alert, limits) is not None:
-            return _check_each(body, limits)
-    if suspicious(body):
-        return Checked(_encoder.encode([_redacted(alert, limits) for alert in alerts]), len(alerts))
-    return Checked(body, len(alerts))
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._clean_names: set[str] = set()
+        self._clean_values: set[str] = {""}
+
+    def check(self, body: bytes) -> Checked:
+        """What of a body may be stored; raises `BadInputError` when it is not an array at all.
+
+        What is stored is written anew from what was read, so that nothing is stored that was not looked at.
+        """
+        try:
+            alerts = _alerts.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return self._check_each(body)
+        for alert in alerts:
+            if not self._is_clean(alert):
+                if _fault(alert, self._limits) is not None:
+                    return self._check_each(body)
+                self._redact(alert)
+        return Checked(_encoder.encode(alerts), len(alerts))
+
+    def _is_clean(self, alert: Alert) -> bool:
+        """Whether all of an alert is valid and known to hold no secret; a quick look, for what was sent before."""
+        names, values = self._clean_names, self._clean_values
+        worth = False
+        for name, value in alert.labels.items():
+            if name not in names or value not in values:
+                return False
+            worth = worth or value != ""
+        for name, value in alert.annotations.items():
+            if name not in names or value not in values:
+                return False
+        if alert.generator_url and alert.generator_url not in values:
+            return False
+        return worth and _in_order(alert)
+
+    def _redact(self, alert: Alert) -> None:
+        """Take the secrets out of a valid alert."""
+        if len(self._clean_names) + len(self._clean_values) > MAX_REMEMBERED:
+            self._clean_names, self._clean_values = set(), {""}
+        alert.labels = self._redacted(alert.labels)
+        alert.annotations = self._redacted(alert.annotations)
+        if alert.generator_url:
+            alert.generator_url = redact(alert.generator_url[: self._limits.annotation])
+            self._clean_values.add(alert.generator_url)
+
+    def _redacted(self, pairs: dict[str, str]) -> dict[str, str]:
+        redacted = {}
+        for name, value in pairs.items():
+            if is_secret_key(name):
+                redacted[redact(name)] = redact_value(name, value)
+                continue
+            clean_name, clean = redact(name), redact(value)
+            redacted[clean_name] = clean
+            if not is_secret_key(clean_name):
+                self._clean_names.add(clean_name)
+            self._clean_values.add(clean)
+        return redacted
+
+    def _check_each(self, body: bytes) -> Checked:
+        """Keep the alerts of a body that are as they should be, and name the others."""
+        try:
+            parts = _parts.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise BadInputError(f"body: wanted a JSON array of alerts; {str(error) or 'nested too deeply'}") from error
+        kept: list[Alert] = []
+        checked = Checked(b"", 0)
+        for index, raw in enumerate(parts):
+            try:
+                alert = _one(raw, self._limits)
+            except BadInputError as error:
+                checked.refused += 1
+                if len(checked.reasons) < _MAX_REASONS:
+                    checked.reasons.append(f"[{index}].{error}")
+            else:
+                self._redact(alert)
+                kept.append(alert)
+        checked.accepted = len(kept)
+        checked.body = _encoder.encode(kept)
+        return checked
 
 
 def read(body: bytes) -> list[AlertReading]:
@@ -131,20 +201,17 @@ def _fault(alert: Alert, limits: Limits) -> str | None:
             return "annotations: wanted a name for each annotation, found an empty one"
         if len(value) > limits.annotation:
             return f"annotations.{name[:80]}: wanted at most {limits.annotation} characters, found {len(value)}"
-    starts, ends = _seconds(alert.starts_at), _seconds(alert.ends_at)
-    if starts is not None and ends is not None and ends < starts:
+    if not _in_order(alert):
         return "endsAt: wanted a time not before startsAt, found an earlier one"
     return None
 
 
-def _redacted(alert: Alert, limits: Limits) -> dict[str, Any]:
-    told: dict[str, Any] = {"labels": redact_all(alert.labels), "annotations": redact_all(alert.annotations)}
-    for name, at in (("startsAt", alert.starts_at), ("endsAt", alert.ends_at)):
-        if at is not None:
-            told[name] = at
-    if alert.generator_url:
-        told["generatorURL"] = redact(alert.generator_url[: limits.annotation])
-    return told
+def _in_order(alert: Alert) -> bool:
+    """Whether the end is not before the start, where both are told."""
+    if alert.starts_at is None or alert.ends_at is None:
+        return True
+    starts, ends = _seconds(alert.starts_at), _seconds(alert.ends_at)
+    return starts is None or ends is None or starts <= ends
 
 
 def _time(text: str | None, name: str) -> datetime | None:
@@ -156,7 +223,7 @@ def _time(text: str | None, name: str) -> datetime | None:
         raise BadInputError(f"{name}: wanted an RFC 3339 time, found {text[:40]!r}") from None
 
 
-def _one(raw: msgspec.Raw, limits: Limits) -> dict[str, Any]:
+def _one(raw: msgspec.Raw, limits: Limits) -> Alert:
     """One alert of a body that is not all as it should be; raises `BadInputError` without the position."""
     try:
         loose = _loose.decode(raw)
@@ -174,23 +241,4 @@ def _one(raw: msgspec.Raw, limits: Limits) -> dict[str, Any]:
     )
     if (fault := _fault(alert, limits)) is not None:
         raise BadInputError(fault)
-    return _redacted(alert, limits)
-
-
-def _check_each(body: bytes, limits: Limits) -> Checked:
-    try:
-        parts = _parts.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadInputError(f"body: wanted a JSON array of alerts; {str(error) or 'nested too deeply'}") from error
-    kept: list[dict[str, Any]] = []
-    checked = Checked(b"", 0)
-    for index, raw in enumerate(parts):
-        try:
-            kept.append(_one(raw, limits))
-        except BadInputError as error:
-            checked.refused += 1
-            if len(checked.reasons) < _MAX_REASONS:
-                checked.reasons.append(f"[{index}].{error}")
-    checked.accepted = len(kept)
-    checked.body = _encoder.encode(kept)
-    return checked
+    return alert

@@ -27,7 +27,7 @@ from hemostat.intake.sources import otlp_json
 from hemostat.intake.sources import otlp_vocabulary as words
 
 if TYPE_CHECKING:
-    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+    from opentelemetry.proto.common.v1.common_pb2 import AnyValue
     from opentelemetry.proto.resource.v1.resource_pb2 import Resource
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -233,16 +233,6 @@ class Reader:
         if len(span.events) > self._limits.events:
             raise BadInputError(f"events: wanted at most {self._limits.events}, found {len(span.events)}")
 
-    def _known(self, attributes: Iterable[KeyValue]) -> dict[str, str]:
-        known: dict[str, str] = {}
-        wanted = words.SPAN_KEYS
-        for pair in attributes:
-            key = pair.key
-            if key in wanted:
-                value = pair.value
-                known[key] = value.string_value or _text(value)
-        return known
-
     def _evidence(self, span: Span) -> dict[str, str]:
         limits = self._limits
         kept: dict[str, str] = {}
@@ -269,15 +259,21 @@ class Reader:
     def _span(self, span: Span, origin: _Origin, now_ns: int) -> SpanReading:
         self._check(span, now_ns)
         kind = _KINDS.get(span.kind, SpanKind.UNSPECIFIED)
-        known = self._known(span.attributes)
         name = redact_name(span.name[: words.MAX_ENTRY])
-        code = words.http_code(known)
-        status = span.status.code
+        pairs: list[tuple[str, str]] = []
+        user = ""
+        for pair in span.attributes:
+            key = pair.key
+            if key in words.SPAN_KEYS:
+                pairs.append((key, pair.value.string_value or _text(pair.value)))
+            elif key in words.USER:
+                user = user if user and key != words.USER[0] else _text(pair.value)
+        said = words.meaning(kind, name, tuple(pairs))
+        code, status = said.http_code, span.status.code
         exception = self._exception(span) if span.events else None
         failed = status == _STATUS_ERROR or code >= 500 or (status == _STATUS_UNSET and exception is not None)
         if kind is SpanKind.SERVER and 400 <= code < 500:
             failed = False
-        user = words.first(known, words.USER)
         reading = SpanReading(
             trace_id=span.trace_id,
             span_id=span.span_id,
@@ -292,20 +288,18 @@ class Reader:
             instance=origin.instance,
             failed=failed,
             http_code=code,
+            entry=said.entry,
+            peer=said.peer,
+            peer_operation=said.peer_operation,
             exception=exception,
             user=self._user_hash(user) if user else 0,
         )
         if span.trace_state:
             reading.weight = words.sampling_weight(span.trace_state)
-        if kind is SpanKind.SERVER or kind is SpanKind.CONSUMER:
-            reading.entry = redact_name(words.entry_method(known, name))
-        elif kind is SpanKind.CLIENT or kind is SpanKind.PRODUCER:
-            reading.peer = redact_name(words.peer(known))
-            reading.peer_operation = redact_name(words.peer_operation(known, name))
         if failed or code >= 400:
-            reading.business_code = redact_name(words.first(known, words.BUSINESS_CODE)[:300])
-            reading.result_error = words.is_result_error(known, kind, code)
+            reading.business_code = said.business_code
+            reading.result_error = said.result_error
             reading.attributes = self._evidence(span)
-            if span.status.message:
-                reading.attributes.setdefault("status.message", redact(span.status.message[: self._limits.message]))
+            if message := span.status.message:
+                reading.attributes.setdefault("status.message", redact(message[: self._limits.message]))
         return reading

@@ -7,10 +7,14 @@ to one installation. Newer names come first.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
 
 from hemostat.base.ids import slugify_ascii
 from hemostat.catalog.rules import app_id
 from hemostat.intake.readings import SpanKind
+from hemostat.intake.rules.learned import tidy
+from hemostat.intake.rules.redaction import redact
 
 MAX_APP_ID = 200
 MAX_ENTRY = 300
@@ -24,6 +28,7 @@ HTTP_METHOD = ("http.request.method", "http.method")
 HTTP_CODE = ("http.response.status_code", "http.status_code")
 ROUTE = ("http.route",)
 TEMPLATE = ("url.template", "http.route")
+URL = ("url.path", "http.target", "url.full", "http.url")
 RPC_SERVICE = ("rpc.service",)
 RPC_METHOD = ("rpc.method",)
 DESTINATION = ("messaging.destination.template", "messaging.destination.name", "messaging.destination")
@@ -49,11 +54,11 @@ INSTANCE = ("host.name", "k8s.pod.name", "service.instance.id", "container.id")
 
 SPAN_KEYS = frozenset(
     {
-        *HTTP_METHOD, *HTTP_CODE, *ROUTE, *TEMPLATE, *RPC_SERVICE, *RPC_METHOD, *DESTINATION, *MESSAGING_OPERATION,
-        *PEER, *DB_OPERATION, *DB_COLLECTION, *BUSINESS_CODE, *USER, *ERROR_TYPE, EXCEPTION_CLASS,
+        *HTTP_METHOD, *HTTP_CODE, *ROUTE, *TEMPLATE, *URL, *RPC_SERVICE, *RPC_METHOD, *DESTINATION,
+        *MESSAGING_OPERATION, *PEER, *DB_OPERATION, *DB_COLLECTION, *BUSINESS_CODE, *ERROR_TYPE, EXCEPTION_CLASS,
     }
 )  # fmt: skip
-"""The attributes of a span that mean something here; the others are evidence at most."""
+"""The attributes of a span that mean something here, besides the user; the others are evidence at most."""
 RESOURCE_KEYS = frozenset({*NAMESPACE, *NAME, *VERSION, *ENVIRONMENT, *INSTANCE})
 
 Attributes = Mapping[str, str]
@@ -107,13 +112,27 @@ def peer(attributes: Attributes) -> str:
 
 
 def peer_operation(attributes: Attributes, name: str) -> str:
-    """What a call asks of the peer: `GET /items/{id}`, `SELECT orders`, `Payments/Charge`, else the span's name."""
+    """What a call asks of the peer: `GET /items/{id}`, `SELECT orders`, `Payments/Charge`, else the span's name.
+
+    Of a URL only the path is used, identifiers replaced.
+    """
     if template := first(attributes, TEMPLATE):
         return f"{first(attributes, HTTP_METHOD)} {template}".strip()[:MAX_ENTRY]
     if first(attributes, DB_SYSTEM):
         parts = (first(attributes, DB_OPERATION), first(attributes, DB_COLLECTION))
         return (" ".join(p for p in parts if p) or name)[:MAX_ENTRY]
-    return (_rpc(attributes) or _messaging(attributes) or name)[:MAX_ENTRY]
+    if named := _rpc(attributes) or _messaging(attributes):
+        return named[:MAX_ENTRY]
+    if (url := first(attributes, URL)) and (method := first(attributes, HTTP_METHOD)):
+        return f"{method} {_path(url)}"[:MAX_ENTRY]
+    return name[:MAX_ENTRY]
+
+
+def _path(url: str) -> str:
+    """The path of a URL, whole or in part, without query and with identifiers replaced by `*`."""
+    scheme, separator, rest = url.partition("://")
+    path = "/" + rest.partition("/")[2] if separator else scheme
+    return tidy(path.partition("?")[0].partition("#")[0])
 
 
 def http_code(attributes: Attributes) -> int:
@@ -151,3 +170,31 @@ def sampling_weight(trace_state: str) -> float:
             except ValueError:
                 return 1.0
     return 1.0
+
+
+class Meaning(NamedTuple):
+    """What a span's attributes say, but for the user."""
+
+    entry: str
+    peer: str
+    peer_operation: str
+    http_code: int
+    business_code: str
+    result_error: bool
+
+
+@lru_cache(maxsize=16_384)
+def meaning(kind: SpanKind, name: str, pairs: tuple[tuple[str, str], ...]) -> Meaning:
+    """What the attributes `pairs` of a span called `name` say, redacted. Remembered: spans differ in few ways."""
+    attributes = dict(pairs)
+    code = http_code(attributes)
+    serves = kind in (SpanKind.SERVER, SpanKind.CONSUMER)
+    calls = kind in (SpanKind.CLIENT, SpanKind.PRODUCER)
+    return Meaning(
+        entry=redact(entry_method(attributes, name)) if serves else "",
+        peer=redact(peer(attributes)) if calls else "",
+        peer_operation=redact(peer_operation(attributes, name)) if calls else "",
+        http_code=code,
+        business_code=redact(first(attributes, BUSINESS_CODE)[:300]),
+        result_error=is_result_error(attributes, kind, code),
+    )
