@@ -57,3 +57,9 @@ def test_commands_for_an_installation_elsewhere_need_no_folder_here(nowhere: Ins
 
 def test_an_unknown_command_is_wrong_use(nowhere: Installation) -> None:
     assert nowhere.run("destroy").returncode == Exit.USAGE
+
+
+def test_every_exit_code_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
+    documented = {line.split("|")[1].strip() for line in page.partition("## Exit codes")[2].splitlines() if "|" in line}
+    assert documented >= {str(code.value) for code in Exit}

@@ -48,6 +48,12 @@ def test_the_environment_wins_over_the_file_and_the_file_over_defaults(tmp_path:
     assert found.trusted_proxies == ["10.0.0.1", "10.0.0.2"]
 
 
+def test_the_public_address_follows_the_port_unless_it_is_said() -> None:
+    assert load({"HEMOSTAT_WEB_PORT": "9000"}).public_url == "http://localhost:9000"
+    said = {"HEMOSTAT_WEB_PORT": "9000", "HEMOSTAT_PUBLIC_URL": "https://hemostat.example.org"}
+    assert load(said).public_url == "https://hemostat.example.org"
+
+
 def test_a_url_of_another_kind_of_database_is_refused() -> None:
     with pytest.raises(ConfigError, match="postgresql://… is needed, not mysql://…"):
         database.conninfo(Config(database_url="mysql://db/hemostat"))
