@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hemostat_lab.narration import Event, Incident, Scene, narrate
 
-SCENE = Scene(url="http://localhost:8080", responder="Ana Ruiz", again="break-it-otherwise")
+SCENE = Scene(url="http://localhost:8080", responder="Shop on call", again="break-it-otherwise")
 OPENED = Incident("INC-1", "open", "Checkout success 99 % → 12 %", "", ("Restart orders-db", "Restart orders"))
 
 
@@ -26,9 +26,9 @@ def test_the_cause_is_told_once_when_it_is_named() -> None:
 
 
 def test_after_the_page_it_says_where_the_message_is_and_names_the_first_plan() -> None:
-    paged = replace(OPENED, events=(Event("1", "paging.delivered", "Ana Ruiz was reached by e-mail"),))
+    paged = replace(OPENED, events=(Event("1", "paging.delivered", "Shop on call was reached by e-mail"),))
     lines = said(OPENED, paged)
-    assert lines[0] == "INC-1: Ana Ruiz was reached by e-mail."
+    assert lines[0] == "INC-1: Shop on call was reached by e-mail."
     assert "/demo/mailbox/" in lines[1]
     assert lines[2] == "Then open http://localhost:8080/incidents/INC-1 and press “Restart orders-db”."
 
