@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import statistics
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from hemostat_lab.console import Console
 from hemostat_lab.layout import Role
 from hemostat_lab.seed import OWNER, RESPONDER
 from tests.installation import eventually
+from tests.lab.folders import folder_for_all
 from tests.story.world import World, world
 
 ALERTS = 30
@@ -46,26 +46,23 @@ class Times:
 
 def main() -> None:
     """Print the figures."""
-    with tempfile.TemporaryDirectory(prefix="hemostat-bench-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        with world(folder, None) as shop, Console(shop.installation.env) as console:
-            token = console.run(["token", "create", "bench", "--user", RESPONDER.email])["token"]
-            print("From the first failing request, seconds")
-            print(f"{'':<16}{'opened':>8}{'page':>8}{'click':>8}{'steps':>8}{'served':>8}{'verified':>10}")
-            store, payment = shop.names[Role.STORE], shop.names[Role.PAYMENT]
-            for fault, plan in (
-                (injector.STORE_REFUSES, f"restart-{store}"),
-                (injector.BAD_RELEASE, f"roll-back-{payment}"),
-            ):
-                took = _heal(shop, folder / "mails", token, fault, plan)
-                print(
-                    f"{fault:<16}{took.opened:>8.1f}{took.page_sent:>8.1f}{took.clicked:>8.1f}"
-                    f"{took.steps_done:>8.1f}{took.users_served:>8.1f}{took.verified:>10.1f}"
-                )
-            print("page: in the mailbox; steps: recovered without the verification window; verified: with it\n")
-            _weigh(shop)
-            _alerts_to_webhooks(shop, console)
+    with folder_for_all() as folder, world(folder, None) as shop, Console(shop.installation.env) as console:
+        token = console.run(["token", "create", "bench", "--user", RESPONDER.email])["token"]
+        print("From the first failing request, seconds")
+        print(f"{'':<16}{'opened':>8}{'page':>8}{'click':>8}{'steps':>8}{'served':>8}{'verified':>10}")
+        store, payment = shop.names[Role.STORE], shop.names[Role.PAYMENT]
+        for fault, plan in (
+            (injector.STORE_REFUSES, f"restart-{store}"),
+            (injector.BAD_RELEASE, f"roll-back-{payment}"),
+        ):
+            took = _heal(shop, folder / "mails", token, fault, plan)
+            print(
+                f"{fault:<16}{took.opened:>8.1f}{took.page_sent:>8.1f}{took.clicked:>8.1f}"
+                f"{took.steps_done:>8.1f}{took.users_served:>8.1f}{took.verified:>10.1f}"
+            )
+        print("page: in the mailbox; steps: recovered without the verification window; verified: with it\n")
+        _weigh(shop)
+        _alerts_to_webhooks(shop, console)
 
 
 def _heal(shop: World, mails: Path, token: str, fault: str, plan: str) -> Times:
@@ -130,7 +127,8 @@ def _weigh(shop: World) -> None:
         if pid is not None:
             print(f"  {name:<10}{sum(_pss_mb(p) for p in _family(pid)):>8.0f}")
     for name, pid in shop.lab.pids().items():
-        print(f"  {name.rpartition('.')[0] or name:<28}{sum(_pss_mb(p) for p in _family(pid)):>8.0f}  (the lab)")
+        what = name.removeprefix("hemostat_lab.").partition(".")[0]
+        print(f"  {what:<10}{sum(_pss_mb(p) for p in _family(pid)):>8.0f}  (the lab)")
     print()
 
 

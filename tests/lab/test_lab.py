@@ -18,6 +18,7 @@ from hemostat_lab import injector
 from hemostat_lab.control import Lab, OperationError
 from hemostat_lab.layout import INSTANCES, SERVICES, USUAL_NAMES, Role, Telemetry, shuffled_names
 from hemostat_lab.traffic import Report
+from tests.lab.folders import folder_for_all
 from tests.lab.sink import TOKEN, Sink, Span, serve
 
 pytestmark = pytest.mark.slow
@@ -38,13 +39,10 @@ def sink() -> Iterator[Sink]:
 
 
 @pytest.fixture(scope="module")
-def lab(sink: Sink, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(sink: Sink) -> Iterator[Lab]:
     """A running lab whose services bear each other's names."""
-    folder = tmp_path_factory.mktemp("lab")
-    for parent in (folder, *folder.parents):
-        if parent.stat().st_uid == os.geteuid():
-            parent.chmod(parent.stat().st_mode | 0o055)
-    with Lab(folder, telemetry=Telemetry(sink.endpoint, TOKEN), names=shuffled_names(7), rate=30) as lab:
+    telemetry = Telemetry(sink.endpoint, TOKEN)
+    with folder_for_all() as folder, Lab(folder, telemetry=telemetry, names=shuffled_names(7), rate=30) as lab:
         yield lab
 
 
