@@ -97,7 +97,8 @@ def alert_bodies(batch: int) -> list[bytes]:
     def alert(n: int) -> dict[str, object]:
         return {
             "labels": {
-                "alertname": f"HighLatency{n % 40}", "severity": "warning", "instance": f"host-{n:05}.example.internal:9100",
+                "alertname": f"HighLatency{n % 40}", "severity": "warning",
+                "instance": f"host-{n:05}.example.internal:9100",
                 "job": "node", "cluster": "eu-central-1", "team": "platform", "namespace": f"ns-{n % 17}",
             },
             "annotations": {
@@ -120,7 +121,9 @@ def span_bodies(count: int) -> list[bytes]:
     """Requests of 800 spans of six services, 2 % failing with an exception, gzip as exporters send them."""
     from tests.intake.otlp import CLIENT, merged, request, span
 
-    stack = "".join(f'  File "/srv/app/module_{n}.py", line {n * 7}, in call_{n}\n    return inner()\n' for n in range(25))
+    stack = "".join(
+        f'  File "/srv/app/module_{n}.py", line {n * 7}, in call_{n}\n    return inner()\n' for n in range(25)
+    )
     bodies = []
     for _ in range(count):
         parts = []
@@ -144,7 +147,9 @@ def span_bodies(count: int) -> list[bytes]:
     return bodies
 
 
-def run(folder: Path, url: str, path: str, bodies: list[bytes], headers: dict[str, str], connections: int, seconds: int) -> Cell:
+def run(
+    folder: Path, url: str, path: str, bodies: list[bytes], headers: dict[str, str], connections: int, seconds: int
+) -> Cell:
     """Let wrk send the bodies one after the other over `connections`."""
     data = folder / "bodies"
     data.mkdir(exist_ok=True)
@@ -210,7 +215,8 @@ def process(argv: list[str], environment: dict[str, str], ready: str = "") -> It
 
 def undrained(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
     row = connection.execute(
-        "select exists (select 1 from intake_inboxgroup g join intake_inboxcursor c using (proc) where g.id > c.position)"
+        "select exists (select 1 from intake_inboxgroup g join intake_inboxcursor c using (proc)"
+        " where g.id > c.position)"
     ).fetchone()
     return bool(row and row[0])
 
@@ -309,11 +315,16 @@ def measure(folder: Path, socket_dir: Path, server: int, seconds: int) -> None:
                     with process(other[0], environment, f"{other[1]}/-/ready"):
                         result = run(folder, other[1], "/api/v2/alerts", bodies, {"Content-Type": "application/json"},
                                      connections, seconds)  # fmt: skip
-                    print(f"{'  Alertmanager, in memory':34}{connections:>4}{result.rate * batch:>12,.0f}{result.p99_ms:>9.1f}"
-                          f"{'':38}  {result.refused}", flush=True)  # fmt: skip
+                    print(
+                        f"{'  Alertmanager, in memory':34}{connections:>4}{result.rate * batch:>12,.0f}"
+                        f"{result.p99_ms:>9.1f}{'':38}  {result.refused}",
+                        flush=True,
+                    )
         headers = {
-            "Authorization": f"Bearer {spans_token}", "Content-Type": "application/x-protobuf", "Content-Encoding": "gzip",
-        }  # fmt: skip
+            "Authorization": f"Bearer {spans_token}",
+            "Content-Type": "application/x-protobuf",
+            "Content-Encoding": "gzip",
+        }
         for connections in CONNECTIONS:
             # Fresh ids for every cell: a body that was sent before is answered and not counted.
             bodies = span_bodies(150 * seconds)
@@ -325,9 +336,19 @@ def measure(folder: Path, socket_dir: Path, server: int, seconds: int) -> None:
 
 
 def cell(
-    name: str, each: int, door: int, server: int, connection: psycopg.Connection[tuple[object, ...]], folder: Path, url: str,
-    path: str, bodies: list[bytes], headers: dict[str, str], connections: int, seconds: int,
-) -> None:  # fmt: skip
+    name: str,
+    each: int,
+    door: int,
+    server: int,
+    connection: psycopg.Connection[tuple[object, ...]],
+    folder: Path,
+    url: str,
+    path: str,
+    bodies: list[bytes],
+    headers: dict[str, str],
+    connections: int,
+    seconds: int,
+) -> None:
     """Run one cell and print its line."""
     door_before, server_before, began = cpu_seconds([door]), cpu_seconds(children(server)), time.monotonic()
     result = run(folder, url, path, bodies, headers, connections, seconds)
@@ -336,8 +357,9 @@ def cell(
         time.sleep(0.02)
     folded = (result.requests - result.refused) * each / (time.monotonic() - began) if "alert" in name else 0
     print(
-        f"{name:34}{connections:>4}{result.rate * each:>12,.0f}{result.p99_ms:>9.1f}{door_used / result.requests * 1e6:>13.1f}"
-        f"{server_used / result.requests * 1e6:>11.1f}{f'{folded:,.0f}' if folded else '':>14}  {result.refused}",
+        f"{name:34}{connections:>4}{result.rate * each:>12,.0f}{result.p99_ms:>9.1f}"
+        f"{door_used / result.requests * 1e6:>13.1f}{server_used / result.requests * 1e6:>11.1f}"
+        f"{f'{folded:,.0f}' if folded else '':>14}  {result.refused}",
         flush=True,
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import sys
 from pathlib import Path
@@ -60,7 +59,6 @@ def _extra(folder: Path, mail_port: int) -> list[Part]:
             argv=[*python, "hemostat_lab.guide", lab, settings.public_url],
             env={guide.TOKEN_VARIABLE: seed.viewer_token},
             tells_ready=False,
-            stop_signal=signal.SIGINT,
         ),
     ]
 

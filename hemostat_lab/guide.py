@@ -124,10 +124,11 @@ def main(argv: list[str] | None = None) -> int:
     given = parser.parse_args(argv)
     layout = Layout.load(given.folder)
     other = next(name for name in itertools.chain(injector.FAULTS, injector.FAULTS) if name != given.fault)
+    python = os.path.relpath(sys.executable)
     scene = Scene(
         url=given.url,
         responder=RESPONDER.name,
-        again=f"{sys.executable} -m hemostat_lab --folder {given.folder} fault {other}",
+        again=f"{python} -m hemostat_lab --folder {os.path.relpath(given.folder)} fault {other}",
     )
     api = Api(given.url, os.environ[TOKEN_VARIABLE])
     wait_healthy(layout, given.after, say)

@@ -60,13 +60,17 @@ def narrate(before: Incident | None, now: Incident, scene: Scene, *, since_fault
     if before is None:
         after = f" {since_fault_s:.0f} s after the fault" if since_fault_s is not None else ""
         lines.append(f"{now.code} opened{after}: {now.headline}.")
-    if now.cause and (before is None or before.cause != now.cause):
+    if now.cause and (before is None or not before.cause):
         lines.append(f"Why: {now.cause}")
     known = {event.id for event in before.events} if before else set()
-    fresh = [event for event in now.events if event.id not in known and event.kind in TOLD]
-    for event in fresh:
+    told = {event.kind for event in before.events} if before else set()
+    for event in now.events:
+        if event.id in known or event.kind not in TOLD:
+            continue
         lines.append(f"{now.code}: {event.text}.")
-        lines += _what_next(event.kind, now, scene, since_fault_s)
+        if event.kind not in told:
+            lines += _what_next(event.kind, now, scene, since_fault_s)
+        told.add(event.kind)
     return lines
 
 
@@ -77,7 +81,7 @@ def _what_next(kind: str, now: Incident, scene: Scene, since_fault_s: float | No
                 f"What to press: open {scene.url}/demo/mailbox/ and acknowledge from the message to {scene.responder}.",
                 *_press(now, scene, "Then open"),
             )
-        case "incidents.acknowledged":
+        case "incidents.acknowledged" if not any(event.kind == "plans.run_started" for event in now.events):
             return _press(now, scene, "Now open")
         case "plans.run_did_not_help" | "plans.run_failed":
             return _press(now, scene, "Next: open")

@@ -31,8 +31,8 @@ class Person:
     password: str
 
 
-RESPONDER = Person("Ana Ruiz", "ana@example.org", "responder", "clamp-before-cause")
-OWNER = Person("Omar Haddad", "omar@example.org", "owner", "owner-of-the-demo")
+RESPONDER = Person("Shop on call", "oncall@example.org", "responder", "clamp-before-cause")
+OWNER = Person("Shop lead", "lead@example.org", "owner", "owner-of-the-demo")
 GUIDE = Person("The guide", "guide@example.org", "viewer", "reads-and-changes-nothing")
 
 PURPOSES: Mapping[Role, tuple[str, str]] = {

@@ -15,7 +15,7 @@ from hemostat.diagnosis.rules.answer import Verdict
 from hemostat.events.rules import SYSTEM, EventRecord
 from hemostat.incidents import actions, queries
 from hemostat.incidents.models import IncidentSignal
-from hemostat.incidents.rules.severity import OPENS_INCIDENT
+from hemostat.incidents.rules.severity import OPENS_INCIDENT, severity
 
 NAME_CAUSE_WITHIN = timedelta(seconds=4)
 """How long opening waits for a cause to be named, so that the page that goes out already says what broke."""
@@ -40,15 +40,17 @@ def open_for_drop(event: EventRecord) -> None:
 
 def open_for_alert(event: EventRecord) -> None:
     """An alert fires: open an incident or join one, and write its fate onto it."""
-    alert = Alert.objects.select_related("source__environment").get(pk=_subject(event, "alert"))
-    environment = alert.source.environment
-    if not environment.paging:
-        alerts.set_fate(alert.pk, Text("incidents.fate_environment", {"environment": environment.slug}))
+    alert = Alert.objects.get(pk=_subject(event, "alert"))
+    environment = Environment.objects.filter(slug=alert.environment).first()
+    if environment is None or not environment.paging:
+        alerts.set_fate(alert.pk, Text("incidents.fate_environment", {"environment": alert.environment}))
         return
-    diagnosed = actions.diagnose(environment.slug, since=None)
+    impact = queries.impact_of_alert(alert)
+    # what opens nothing by itself may still join; a storm of warnings must not ask a diagnosis each
+    opens = severity([impact]).value <= OPENS_INCIDENT
+    diagnosed = actions.diagnose(environment.slug, since=None) if opens else None
     incident = actions.open_or_join(alert, environment=environment, diagnosed=diagnosed)
     if incident is None:
-        impact = queries.impact_of_alert(alert)
         fate = Text(
             "incidents.fate_low",
             {

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from isal import isal_zlib
-from isal.igzip_lib import IsalError  # type: ignore[attr-defined]
+from isal.igzip_lib import IsalError
 
 from hemostat.intake.rules.limits import BadInputError, TooLargeError
 
@@ -23,7 +23,8 @@ BODY_TIMEOUT_S = 30.0
 PIECE = 1 << 20
 """Bytes unpacked at a time."""
 
-_BAD_GZIP = (IsalError, zlib.error)
+# isal's stubs call its exception an instance.
+_BAD_GZIP: tuple[type[Exception], ...] = (IsalError, zlib.error)  # type: ignore[assignment]
 
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"

@@ -40,8 +40,7 @@ class InboxWork:
             self.backlog_bytes -= self._undrained.popleft()[1]
 
     def connected(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
-        """Make the cursor that tells the engine of this process before any group can be committed."""
-        connection.execute(store.OPEN_CURSOR, (self._proc,))
+        """Nothing to prepare: each group makes sure of the cursor that tells the engine of this process."""
 
     def take(self) -> Sequence[Command]:
         """The bodies that wait, as one row."""

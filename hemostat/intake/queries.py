@@ -157,7 +157,7 @@ class CountPoint:
 
 
 def counts(*, since: datetime, until: datetime) -> Iterator[CountPoint]:
-    """Requests and failures of every entry in the buckets that start in [since, until); what detection reads each second."""
+    """Requests and failures of every entry in the buckets that start in [since, until), for detection."""
     rows = SpanBucket.objects.filter(bucket__gte=since, bucket__lt=until, peer="")
     summed = rows.values_list("environment", "bucket", "app_id", "entry").annotate(Sum("requests"), Sum("failed"))
     for environment, bucket, app_id, entry, requests, failed in summed.iterator(chunk_size=2000):

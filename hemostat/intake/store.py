@@ -23,7 +23,9 @@ class Statement(NamedTuple):
 
 INBOX = Statement(
     "inbox",
-    """insert into intake_inboxgroup (proc, slot, received_at, codec, count, body)
+    """with cursor as (insert into intake_inboxcursor (proc, position, parked) values ($1::bigint, 0, '[]')
+                       on conflict do nothing)
+       insert into intake_inboxgroup (proc, slot, received_at, codec, count, body)
        values ($1::bigint, $2::smallint, to_timestamp($3::float8), $4::smallint, $5::integer, $6::bytea)
        returning id""",
 )
@@ -107,7 +109,6 @@ TELEMETRY_STATEMENTS = (
 )  # fmt: skip
 
 # Statements of the housekeeping connection, with psycopg's placeholders.
-OPEN_CURSOR = """insert into intake_inboxcursor (proc, position, parked) values (%s, 0, '[]') on conflict do nothing"""
 CURSOR = """select position from intake_inboxcursor where proc = %s"""
 SOURCES = """
     select s.digest, s.id, s.slug, s.protocol, e.slug

@@ -57,5 +57,6 @@ LOOPS: tuple[Loop, ...] = (
     by_clock("detection", detection.look, every_s=1),
     by_clock("audit", paging.audit, every_s=30),
     by_clock("housekeeping", intake.work, every_s=60),
+    by_clock("old alerts", alerts.drop_old, every_s=3600),
     by_clock("people", people.work, every_s=600),
 )

@@ -107,7 +107,8 @@ def can_enter(account: Account, folder: Path) -> bool:
 
 def run_as(account: Account | None, argv: list[str]) -> subprocess.CompletedProcess[bytes]:
     """Run a short command as `account` and return what came of it; exit code 126 when it may not be run at all."""
-    user, group, others = (account.uid, account.gid, []) if account else (None, None, None)
+    others: list[str | int] | None = [] if account else None
+    user, group = (account.uid, account.gid) if account else (None, None)
     try:
         return subprocess.run(
             argv, cwd="/", check=False, capture_output=True, user=user, group=group, extra_groups=others

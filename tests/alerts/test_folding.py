@@ -149,6 +149,16 @@ def test_an_end_from_before_the_alert_began_does_not_end_it(source: Source, time
     assert told() == ["firing"]
 
 
+def test_an_end_without_a_start_ends_what_fires_however_coarse_the_clock(source: Source, time: ManualClock) -> None:
+    time.advance(0.7)
+    commit(source, [alert()])
+    commit(source, [alert(endsAt=START)])
+    fold()
+    assert told() == ["firing", "resolved"]
+    row = Alert.objects.get()
+    assert row.resolved_at == row.starts_at
+
+
 def test_labels_with_empty_values_are_no_part_of_the_identity(source: Source, time: ManualClock) -> None:
     commit(source, [alert(), alert({**DOWN, "instance": ""})])
     fold()

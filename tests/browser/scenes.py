@@ -88,7 +88,7 @@ def _reach(user: User, kind: str, label: str) -> ContactMethod:
 
 def nothing() -> World:
     """The first day: an owner has signed in and nothing is set up."""
-    reader = _person("mira@example.com", "Mira Okafor", PersonRole.OWNER)
+    reader = _person("platform@example.com", "Platform on call", PersonRole.OWNER)
     environment, _ = Environment.objects.get_or_create(slug="production", defaults={"created_at": at("09:00:00")})
     payment = Service(
         app_id=APP, slug="payment", label="Payment", tier="core", purpose="pay", created_at=at("09:00:00")
@@ -106,8 +106,8 @@ def calm() -> World:
         ("shop/mailer", "mailer", "Mailer", "normal"),
     ):
         Service.objects.create(app_id=app_id, slug=slug, label=label, tier=tier, created_at=at("09:00:00"))
-    world.second = _person("jonas@example.com", "Jonas Weber", PersonRole.RESPONDER)
-    third = _person("lin@example.com", "Lin Chen", PersonRole.RESPONDER)
+    world.second = _person("payments@example.com", "Payments on call", PersonRole.RESPONDER)
+    third = _person("duty@example.com", "Duty manager", PersonRole.RESPONDER)
     for user in (world.reader, world.second, third):
         _reach(user, "email", user.email)
     schedule = Schedule.objects.create(

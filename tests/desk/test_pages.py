@@ -93,7 +93,7 @@ def test_a_note_stands_on_the_timeline_and_an_empty_one_is_refused() -> None:
     client = _client(world)
     client.post(f"/incidents/{world.code}/note/", {"text": "pool is <full>"})
     page = client.get(f"/incidents/{world.code}/").content.decode()
-    assert "Mira Okafor: pool is &lt;full&gt;" in page
+    assert "Platform on call: pool is &lt;full&gt;" in page
     before = Event.objects.count()
     assert "note-bad" in client.post(f"/incidents/{world.code}/note/", {"text": "  "}, follow=True).content.decode()
     assert Event.objects.count() == before
@@ -185,7 +185,7 @@ def test_no_page_writes_a_style_or_a_script_into_its_html() -> None:
 
 def _mail(folder: Path, name: str, html: str) -> None:
     message = EmailMessage()
-    message["Subject"], message["From"], message["To"] = "P0 · Payment", "hemostat@localhost", "mira@example.com"
+    message["Subject"], message["From"], message["To"] = "P0 · Payment", "hemostat@localhost", "platform@example.com"
     message.set_content("Acknowledge: http://localhost:8080/ack/abc/")
     message.add_alternative(html, subtype="html")
     (folder / f"{name}.eml").write_bytes(bytes(message))

@@ -267,8 +267,18 @@ class World:
         """Who calls an operation."""
         return [(op, c) for op in self.all_operations() for c in op.calls if c.target is target]
 
-    # -- traffic
-    # -----------------------------------------------------------------------------------------------
+    def reached(self) -> set[int]:
+        """Ids of the operations whose failure reaches an entry: called from there, by no weak call."""
+        found: set[int] = set()
+        below = list(self.entries)
+        while below:
+            op = below.pop()
+            if id(op) not in found:
+                found.add(id(op))
+                below += [c.target for c in op.calls if not c.weak]
+        return found
+
+    # Traffic
 
     def request(self, at: float, faults: list[Fault], out: list[tuple[Service, int, SpanReading]]) -> Outcome:
         """One request from outside at `at` (ms since the epoch); its spans go to `out`."""
@@ -485,19 +495,21 @@ class World:
 def choose_fault(world: World, kind: str) -> Fault | None:
     """A fault of a kind where it can be seen, None where the world has no such place."""
     rng = world.rng
-    visible = [op for op in world.all_operations() if op.service.records]
+    reached = world.reached()
+    visible = [op for op in world.all_operations() if op.service.records and id(op) in reached]
     share = rng.uniform(0.3, 1.0)
     strong = [
         op
         for op in visible
-        if op not in world.entries and any(not c.weak and o.service.records for o, c in world.callers(op))
+        if op not in world.entries
+        and any(not c.weak and o.service.records and id(o) in reached for o, c in world.callers(op))
     ]
     named = [
         op
         for op in strong
-        if any(not c.weak and o.service.records and o.service.tells_exceptions for o, c in world.callers(op))
+        if any(o.service.tells_exceptions and o.service.records and id(o) in reached for o, _ in world.callers(op))
     ]
-    stores = [s for s in world.stores if world.callers(s)]
+    stores = [s for s in world.stores if id(s) in reached]
     match kind:
         case "internal":
             op = rng.choice(visible)
@@ -609,8 +621,7 @@ def _deliver(spans: list[tuple[Service, int, SpanReading]], world: World) -> Ite
     yield from sorted(arrivals, key=lambda a: a[0])
 
 
-# -- running and scoring
-# ---------------------------------------------------------------------------------------
+# Running and scoring
 
 
 def stream(case: Case, until: float | None = None) -> dict[tuple[int, str], dict[str, Any]]:

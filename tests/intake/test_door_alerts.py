@@ -9,7 +9,7 @@ import pytest
 
 from hemostat.events.rules import CONSOLE
 from hemostat.intake import actions, frames, queries
-from hemostat.intake.models import InboxGroup, Source
+from hemostat.intake.models import InboxCursor, InboxGroup, Source
 from hemostat.intake.sources import alertmanager
 from tests.intake.conftest import RunningDoor, wait_for
 
@@ -139,3 +139,11 @@ def test_other_addresses_say_what_is_taken_where(door: RunningDoor) -> None:
         assert client.post("/v1/metrics").status_code == 404
         assert client.get("/api/v2/alerts").status_code == 405
         assert client.post("/elsewhere").status_code == 404
+
+
+def test_a_door_whose_cursor_was_cleared_away_is_folded_again(alerts_token: str, door: RunningDoor) -> None:
+    """Housekeeping drops the cursor of a door that was quiet for a day; its next alert must be heard all the same."""
+    InboxCursor.objects.all().delete()
+    with door.client(alerts_token) as client:
+        assert client.post("/api/v2/alerts", json=[ALERT]).status_code == 200
+    assert InboxCursor.objects.get().position == 0

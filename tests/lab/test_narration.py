@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hemostat_lab.narration import Event, Incident, Scene, narrate
 
-SCENE = Scene(url="http://localhost:8080", responder="Ana Ruiz", again="break-it-otherwise")
+SCENE = Scene(url="http://localhost:8080", responder="Shop on call", again="break-it-otherwise")
 OPENED = Incident("INC-1", "open", "Checkout success 99 % → 12 %", "", ("Restart orders-db", "Restart orders"))
 
 
@@ -19,19 +19,34 @@ def test_an_incident_is_announced_once_with_its_figure() -> None:
     assert said(OPENED, OPENED) == []
 
 
-def test_the_cause_is_told_when_it_is_named_and_when_it_changes() -> None:
-    named = replace(OPENED, cause="orders-db refuses connections")
-    assert said(OPENED, named) == ["Why: orders-db refuses connections"]
-    assert said(named, named) == []
-    assert said(named, replace(named, cause="another")) == ["Why: another"]
+def test_the_cause_is_told_once_when_it_is_named() -> None:
+    named = replace(OPENED, cause="orders-db refuses connections: INSERT")
+    assert said(OPENED, named) == ["Why: orders-db refuses connections: INSERT"]
+    assert said(named, replace(named, cause="orders-db refuses connections: SELECT")) == []
 
 
 def test_after_the_page_it_says_where_the_message_is_and_names_the_first_plan() -> None:
-    paged = replace(OPENED, events=(Event("1", "paging.delivered", "Ana Ruiz was reached by e-mail"),))
+    paged = replace(OPENED, events=(Event("1", "paging.delivered", "Shop on call was reached by e-mail"),))
     lines = said(OPENED, paged)
-    assert lines[0] == "INC-1: Ana Ruiz was reached by e-mail."
+    assert lines[0] == "INC-1: Shop on call was reached by e-mail."
     assert "/demo/mailbox/" in lines[1]
     assert lines[2] == "Then open http://localhost:8080/incidents/INC-1 and press “Restart orders-db”."
+
+
+def test_what_to_press_is_said_once_however_many_are_paged() -> None:
+    first, second = (Event(n, "paging.delivered", f"{who} was reached") for n, who in (("1", "Ana"), ("2", "Omar")))
+    lines = said(OPENED, replace(OPENED, events=(first, second)))
+    assert lines[-1] == "INC-1: Omar was reached."
+    assert sum("/demo/mailbox/" in line for line in lines) == 1
+    assert said(replace(OPENED, events=(first,)), replace(OPENED, events=(first, second))) == lines[-1:]
+
+
+def test_somebody_who_acknowledged_by_running_a_plan_is_not_told_to_run_it() -> None:
+    events = (Event("1", "incidents.acknowledged", "Ana acknowledged"), Event("2", "plans.run_started", "Ana started"))
+    assert said(OPENED, replace(OPENED, state="acknowledged", events=events)) == [
+        "INC-1: Ana acknowledged.",
+        "INC-1: Ana started.",
+    ]
 
 
 def test_a_plan_that_did_not_help_leads_to_the_next_one() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterator
 from datetime import time, timedelta
 from pathlib import Path
 
@@ -32,9 +31,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[Config]:
+def here(tmp_path: Path) -> Config:
     """Settings of an installation that is not running."""
-    yield Config(data_dir=str(tmp_path), web_port=free_port(), intake_port=free_port())
+    return Config(data_dir=str(tmp_path), web_port=free_port(), intake_port=free_port())
 
 
 def contents_of(settings: Config) -> dict[str, list[Finding]]:

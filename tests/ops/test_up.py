@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import os
 import pwd
 import shutil
@@ -12,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import psycopg
@@ -231,6 +234,42 @@ def test_a_full_disk_is_named(folder: Path) -> None:
         assert refused.returncode == Exit.STORAGE
         assert "is full: " in refused.stderr
         assert "What is stored is kept. Make room" in refused.stderr
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small disk")
+def test_a_disk_that_fills_up_is_told_and_all_goes_on_once_there_is_room(folder: Path) -> None:
+    small = folder / "filling"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=320m,mode=0755", "tmpfs", small], check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    it = Installation(small / "data")
+    it.log = folder / "filling.log"
+    try:
+        with running(it):
+            added = it.run("source", "add", "numbers", "--protocol", "alertmanager").stdout
+            token = next(word for word in added.split() if word.startswith("hs_"))
+
+            def send(number: int, padding: int = 100) -> int:
+                labels = {"alertname": "Numbered", "number": str(number)}
+                noise = base64.b64encode(os.urandom(padding)).decode()
+                alerts = [{"labels": labels, "annotations": {"summary": noise}}]
+                return it.ask("/api/v2/alerts", alerts, token=token, base=it.intake_url)[0]
+
+            eventually(lambda: send(1) == 200, why="alerts are taken")
+            ballast = small / "ballast"
+            with ballast.open("wb") as file, contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(1 << 16))
+            numbers = count(2)
+            eventually(lambda: send(next(numbers), 5_000) == 503, why="a sender is told that nothing is stored")
+            eventually(lambda: "is full" in it.output(), why="the console tells it")
+            assert "What is stored is kept. Make room; it goes on by itself." in it.output()
+            ballast.unlink()
+            eventually(lambda: send(0) == 200, why="alerts are taken again")
+            with psycopg.connect(conninfo(it)) as conn:
+                assert conn.execute("select count(*) > 0 from intake_inboxgroup").fetchone() == (True,)
     finally:
         subprocess.run(["umount", small], check=True)
 

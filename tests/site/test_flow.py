@@ -97,8 +97,9 @@ def test_every_reaction_may_run_twice() -> None:
         named = incidents.ref(incident)
 
         alert = Alert.objects.create(
-            source=house.source, fingerprint=b"1" * 16, name="Slow", labels={"service": "gateway"}, level="critical",
-            starts_at=T0, ends_at=T0 + timedelta(minutes=5), last_seen_at=T0,
+            source=house.source, environment="production", fingerprint=b"1" * 16, name="Slow",
+            labels={"service": "gateway"}, level="critical", starts_at=T0, ends_at=T0 + timedelta(minutes=5),
+            last_seen_at=T0,
         )  # fmt: skip
         alerted = Ref("alert", str(alert.pk), "Slow")
         house.tell("alerts.firing", alerted)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,10 @@ class World:
         self._api = httpx.Client(
             base_url=f"{installation.url}/api/v1", headers={"authorization": f"Bearer {token}"}, timeout=10
         )
+
+    def close(self) -> None:
+        """Close what is open; the processes are the business of whoever started them."""
+        self._api.close()
 
     @property
     def url(self) -> str:
@@ -154,7 +158,8 @@ def world(folder: Path, names: Mapping[Role, str] | None, **settings: str) -> It
             telemetry = Telemetry(endpoint, seed.source_token)
             with Lab(folder / "lab", names=names, telemetry=telemetry) as lab:
                 time.sleep(BASELINE_S)
-                yield World(installation, lab, mails, seed.viewer_token)
+                with closing(World(installation, lab, mails, seed.viewer_token)) as started:
+                    yield started
     finally:
         post.terminate()
         post.wait(10)

@@ -94,7 +94,9 @@ class Ledger:
             self._resolve(alert, alert.ends_at)
             alert = None
         if ends_at <= received_at:
-            if alert is not None and ends_at >= alert.starts_at:
+            # Senders tell of an end again and again: one of an earlier firing does not end this one. But who names no
+            # start (`amtool alert add --end`) means the alert that fires, however coarse its clock.
+            if alert is not None and (ends_at >= alert.starts_at or reading.starts_at is None):
                 alert.ends_at, alert.ends_by_timeout = ends_at, False
                 alert.last_seen_at = received_at
                 alert.received += 1

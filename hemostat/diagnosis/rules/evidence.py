@@ -75,8 +75,7 @@ class Evidence:
         self.stretches = stretches
         self._cut_weak = cut_weak
 
-    # -- the whole window
-    # --------------------------------------------------------------------------------------
+    # The whole window
 
     @cached_property
     def requests(self) -> list[int]:
@@ -147,8 +146,7 @@ class Evidence:
                 counts[index] = counts.get(index, 0) + count.traced
         return out
 
-    # -- before and after
-    # --------------------------------------------------------------------------------------
+    # Before and after
 
     def split(self, at: int) -> Split:
         """The split in front of the stretch with this index."""

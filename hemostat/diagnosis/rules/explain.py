@@ -64,8 +64,7 @@ class Explainer:
             return None
         return datetime.fromtimestamp(self._evidence.stretches[self._finding.split.at].start, UTC)
 
-    # -- causes
-    # ------------------------------------------------------------------------------------------------
+    # Causes
 
     def _cause(self, rank: int, named: Named) -> Cause:
         together = [self._cases.of(c.leaf) for c in named.leaves]
@@ -151,8 +150,7 @@ class Explainer:
         level -= named.main.leaf.kind is LeafKind.UNSEEN
         return (Confidence.POSSIBLE, Confidence.LIKELY, Confidence.VERY_LIKELY)[max(0, level)]
 
-    # -- sentences
-    # ---------------------------------------------------------------------------------------------
+    # Sentences
 
     def _sentence(self, case: Case) -> Text:
         """The cause in one sentence."""
@@ -189,8 +187,7 @@ class Explainer:
             return Text("diagnosis.internal.http", params)
         return Text("diagnosis.internal", params)
 
-    # -- versions
-    # ----------------------------------------------------------------------------------------------
+    # Versions
 
     def _first_seen(self, app_id: str) -> dict[str, int]:
         """When each version of a service was first seen in the window, Unix seconds."""

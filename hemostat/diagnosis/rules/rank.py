@@ -225,8 +225,7 @@ class _Question:
             confidence=explained * (0.5 if verdict is Verdict.WEAK else 1.0),
         )
 
-    # -- candidates
-    # --------------------------------------------------------------------------------------------
+    # Candidates
 
     def _excess(self, leaf: Leaf) -> float:
         before, after = self.counts[leaf]
@@ -304,8 +303,7 @@ class _Question:
             return {}
         return {best.leaf: best}
 
-    # -- reassignment
-    # ------------------------------------------------------------------------------------------
+    # Reassignment
 
     def _reassign(self) -> None:
         rising = [leaf for leaf in self.counts if leaf in self.set or self._excess(leaf) >= 1]
@@ -318,6 +316,11 @@ class _Question:
         if self.rules.exhaustion:
             for leaf in rising:
                 self._blame_what_became_slow(leaf)
+            starved = {leaf.node: moves for leaf, moves in self.moves.items() if leaf.kind is LeafKind.INTERNAL}
+            for leaf in rising:
+                if leaf.kind is LeafKind.SLOW and leaf.node in starved:
+                    # It waited for the same resource; its caller gave up before it said so.
+                    self.moves[leaf] = starved[leaf.node]
         for leaf, moves in self.moves.items():
             source = self.set.pop(leaf, None)
             if source is None:
@@ -379,8 +382,7 @@ class _Question:
                 return [Move(Leaf(n, LeafKind.SLOW, ""), ns / whole) for n, ns in added.items()]
         return []
 
-    # -- lost telemetry
-    # ----------------------------------------------------------------------------------------
+    # Lost telemetry
 
     def _records(self, leaf: Leaf) -> bool:
         return leaf.node.app_id in self.evidence.recording
@@ -402,20 +404,33 @@ class _Question:
                     del self.set[leaf]
 
     def _drop_leaks(self) -> None:
-        """The same failure seen one step too high, because the deeper span is missing."""
+        """The same failure seen one step too high, because the deeper span is missing.
+
+        It then looks as it does on the way to the deeper one: an exception of its own is no leak.
+        """
         if not self.rules.lost:
             return
-        kinds = {LeafKind.GONE, LeafKind.EDGE, LeafKind.INTERNAL, LeafKind.UNSEEN}
         passing = self._passing()
         for leaf in list(self.set):
-            if leaf.kind in kinds and any(
-                other != leaf and passing.get((leaf.node, other), 0) > LEAK * self.set[leaf].excess
+            if leaf.kind not in (LeafKind.SLOW, LeafKind.RESULT) and any(
+                passing.get((leaf.node, other), 0) > LEAK * self.set[leaf].excess
+                and (leaf.kind is not LeafKind.INTERNAL or leaf.label in self._labels_towards(leaf.node, other))
                 for other in self.set
+                if other != leaf
             ):
                 del self.set[leaf]
 
-    # -- the answer
-    # --------------------------------------------------------------------------------------------
+    def _labels_towards(self, node: Node, leaf: Leaf) -> set[str]:
+        """What a node says of its failure when the walk goes on from it to a leaf."""
+        return {
+            step.label
+            for track in self.evidence.tracks
+            if track.leaf == leaf
+            for step in track.chain[:-1]
+            if step.node == node
+        }
+
+    # The answer
 
     def _by_service(self) -> tuple[Named, ...]:
         by_service: dict[str, list[Candidate]] = {}

@@ -186,8 +186,9 @@ def learn(trace: Trace, found: Iterable[Operation], learned: Learned) -> None:
         if span.kind in CALLING:
             if not span.failed and not learned.records(span.node.app_id):
                 learned.learn_time(span.node, span.duration)
-            if any(server.node != span.node for server in servers_below(span)):
-                learned.learn_through(span.node)
+            below = servers_below(span)
+            if below or not span.failed:
+                learned.learn_answer(span.node, came=bool(below))
     for operation in found:
         span = operation.span
         for group in operation.decisive:

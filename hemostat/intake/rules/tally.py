@@ -40,8 +40,7 @@ class Tally:
         self.remainder = Remainder()
         self._touched: dict[str, set[Any]] = {"req": set(), "tok": set(), "svc": set(), "left": set()}
 
-    # -- counting
-    # ----------------------------------------------------------------------------------------------
+    # Counting
 
     def entry(self, node: Node) -> Requests:
         """The counters of requests to an entry."""
@@ -83,6 +82,8 @@ class Tally:
         known = (leaf.kind, leaf.label) in failures or len(failures) < MAX_LABELS
         key = (leaf.kind, leaf.label if known else OTHER)
         failures[key] = failures.get(key, 0) + n
+        if not failures[key]:
+            del failures[key]
 
     def token(self, key: TokenKey) -> TokenCount:
         """The counters of a token."""
@@ -149,8 +150,7 @@ class Tally:
         chain = tuple(Step(self._bounded(s.node), s.how, s.label) for s in key.chain)
         return TokenKey(key.asynchronous, chain, leaf, tuple(self._bounded(n) for n in key.alternatives))
 
-    # -- storing
-    # -----------------------------------------------------------------------------------------------
+    # Storing
 
     def drain(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Key and payload of each row that was touched since the last time, in full."""

@@ -88,16 +88,16 @@ class Trace:
     roots: list[Span]
     """spans without a parent: requests from outside"""
     orphans: list[Span]
-    """answering spans whose parent is not there (yet)"""
+    """calls and answers whose parent is not there (yet)"""
     asynchronous: list[Span]
     """consumers: work of their own that nobody waits for"""
 
     @property
     def entries(self) -> list[Span]:
-        """The requests from outside; the topmost orphan stands in where no root has come."""
+        """The requests from outside; where no root has come, the longest orphan stands in for it."""
         if self.roots or not self.orphans:
             return self.roots
-        return [min(self.orphans, key=lambda s: (s.start, -s.end))]
+        return [max(self.orphans, key=lambda s: (s.duration, s.span_id))]
 
 
 def assemble(spans: Iterable[Span], learned: Learned) -> Trace:
@@ -119,7 +119,7 @@ def assemble(spans: Iterable[Span], learned: Learned) -> Trace:
             span.parent = parent
         elif not span.parent_id:
             trace.roots.append(span)
-        elif span.kind is SpanKind.SERVER:
+        elif span.kind is SpanKind.SERVER or span.kind is SpanKind.CLIENT:
             trace.orphans.append(span)
         if span.kind is SpanKind.CONSUMER:
             trace.asynchronous.append(span)
