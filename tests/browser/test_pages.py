@@ -24,14 +24,15 @@ WIDTHS = (360, 390, 720, 1024, 1440)
 SHOTS = os.environ.get("HEMOSTAT_SHOTS", "")
 
 
-def _photograph(page: Page, name: str, form: str, theme: str) -> None:
+def photograph(page: Page, name: str, form: str, theme: str) -> None:
+    """Keep a picture of the page, when pictures are wanted."""
     if SHOTS:
         page.screenshot(path=Path(SHOTS) / f"{name}-{form}-{theme}.png")
         if theme == "light":
             page.screenshot(path=Path(SHOTS) / f"{name}-{form}-whole.png", full_page=True)
 
 
-def _problems(page: Page) -> list[str]:
+def problems_of(page: Page) -> list[str]:
     """What the browser complains about from now on: errors of scripts, and what the content policy refused."""
     heard: list[str] = []
     page.on("console", lambda message: heard.append(message.text) if message.type == "error" else None)
@@ -39,7 +40,8 @@ def _problems(page: Page) -> list[str]:
     return heard
 
 
-def _violations(page: Page) -> list[str]:
+def violations(page: Page) -> list[str]:
+    """What axe finds wrong with the page."""
     found = Axe().run(page).response["violations"]
     return [f"{v['id']}: {n['html'][:160]} {n.get('failureSummary', '')[:200]}" for v in found for n in v["nodes"]]
 
@@ -52,12 +54,12 @@ def test_a_page_is_accessible_in_both_themes_and_never_scrolls_sideways(
     reader = world.reader if sight.signed_in else None
     for (form, options), theme in product((("phone", PHONE), ("desk", DESK)), ("light", "dark")):
         page = visit(reader, color_scheme=theme, **options).new_page()
-        problems = _problems(page)
+        problems = problems_of(page)
         answer = page.goto(sight.path(world))
         assert answer is not None
         assert answer.status == sight.status, page.content()[:2000]
-        _photograph(page, sight.name, form, theme)
-        assert _violations(page) == []
+        photograph(page, sight.name, form, theme)
+        assert violations(page) == []
         if sight.status == 200:
             assert problems == []
         if theme == "light" and form == "desk":
