@@ -68,6 +68,8 @@ def test_a_refusing_store_is_named_and_only_its_restart_heals(shop: World, hand:
     assert (cause["kind"], cause["error"]) == ("dependency", "psycopg.OperationalError")
     assert store in cause["sentence"]
 
+    assert shop.incident(code)["users_affected"] > 0
+
     acknowledge(hand, link)
     eventually(lambda: shop.incident(code)["state"] == "acknowledged", within=5, why="acknowledged by the link")
 
