@@ -5,7 +5,8 @@ use more seeds.
 from __future__ import annotations
 
 import pytest
-from chains import generate, score, stream, window
+
+from tests.diagnosis.chains import generate, score, stream, window
 
 SEEDS = (3, 5, 8, 13, 17, 18, 19)
 

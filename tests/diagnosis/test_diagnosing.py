@@ -6,7 +6,6 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from shop import Shop
 
 from hemostat.base import clock
 from hemostat.base.clock import ManualClock
@@ -21,6 +20,7 @@ from hemostat.events.models import Event
 from hemostat.intake.models import TokenBucket
 from hemostat.intake.rules.attribution import Attribution, Counter
 from hemostat.site.texts import register_all
+from tests.diagnosis.shop import Shop
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
