@@ -44,9 +44,7 @@ clean: ## Remove the virtual environment and caches; data folders stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
 
 $(VENV)/.runtime: requirements.lock pyproject.toml
-	@PYTHON=$(PYTHON) tools/install $(VENV) requirements.lock
-	@touch $@
+	@PYTHON=$(PYTHON) tools/install $(VENV) requirements.lock .runtime
 
 $(VENV)/.dev: requirements-dev.lock requirements.lock pyproject.toml
-	@PYTHON=$(PYTHON) tools/install $(VENV) requirements-dev.lock
-	@touch $(VENV)/.runtime $@
+	@PYTHON=$(PYTHON) tools/install $(VENV) requirements-dev.lock .runtime .dev

@@ -71,9 +71,7 @@ def _heal(given: argparse.Namespace) -> int:
 
 def _status(given: argparse.Namespace) -> int:
     layout = Layout.load(given.folder)
-    print(
-        json.dumps({**control.Operations(layout).status(), "traffic": control.read_traffic(layout)}, indent=2)
-    )
+    print(json.dumps({**control.Operations(layout).status(), "traffic": control.read_traffic(layout)}, indent=2))
     return 0
 
 

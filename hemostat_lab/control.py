@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import httpx
@@ -17,10 +16,12 @@ import httpx
 from hemostat.site.postgres import die_with_parent
 from hemostat_lab import injector, traffic
 from hemostat_lab.layout import Layout, Role, Telemetry
-from hemostat_lab.platform.process import READY
+from hemostat_lab.traffic import Report
 
 UP_WITHIN_S = 90.0
 STOP_WITHIN_S = 30.0
+PATIENCE_S = 90.0
+"""An operation answers when it is done; both instances of a service start one after the other."""
 
 
 class OperationError(RuntimeError):
@@ -31,11 +32,8 @@ class Operations:
     """The platform's operations door, as an operator or a plan uses it."""
 
     def __init__(self, layout: Layout) -> None:
-        self._client = httpx.Client(
-            base_url=layout.operations_url,
-            headers={"authorization": f"Bearer {layout.operations_token_file.read_text()}"},
-            timeout=90,
-        )
+        self._url = layout.operations_url
+        self._headers = {"authorization": f"Bearer {layout.operations_token_file.read_text()}"}
 
     def status(self) -> dict[str, Any]:
         """What runs where."""
@@ -64,7 +62,7 @@ class Operations:
 
     def _asked(self, method: str, path: str) -> Any:
         try:
-            answer = self._client.request(method, path)
+            answer = httpx.request(method, self._url + path, headers=self._headers, timeout=PATIENCE_S)
         except httpx.HTTPError as error:
             raise OperationError(f"the platform does not answer: {error}") from error
         if not answer.is_success:
@@ -112,9 +110,7 @@ class Lab:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
@@ -126,7 +122,7 @@ class Lab:
         """Break something; `injector.FAULTS` says what there is."""
         injector.FAULTS[name](self.layout)
 
-    def traffic(self) -> dict[str, float]:
+    def traffic(self) -> Report:
         """What users meet at the moment (`traffic.Tally.report`)."""
         return read_traffic(self.layout)
 
@@ -153,7 +149,7 @@ class Lab:
 def wait_until_up(layout: Layout, platform: subprocess.Popen[bytes] | None = None) -> None:
     """Wait for the shop; raises `OperationError` when its platform ends, or time is over."""
     deadline = time.monotonic() + UP_WITHIN_S
-    while not (layout.folder / READY).exists():
+    while not layout.ready_file.exists():
         if platform is not None and platform.poll() is not None:
             log = layout.folder / "logs" / "hemostat_lab.platform.process.log"
             raise OperationError(f"the platform ended with {platform.returncode}: {log.read_text()[-500:]}")
@@ -162,9 +158,9 @@ def wait_until_up(layout: Layout, platform: subprocess.Popen[bytes] | None = Non
         time.sleep(0.1)
 
 
-def read_traffic(layout: Layout) -> dict[str, float]:
+def read_traffic(layout: Layout) -> Report:
     """What users meet at the moment; raises `FileNotFoundError` before the first second."""
-    report: dict[str, float] = json.loads((layout.folder / "traffic.json").read_text())
+    report: Report = json.loads((layout.folder / "traffic.json").read_text())
     return report
 
 

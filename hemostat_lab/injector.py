@@ -30,8 +30,8 @@ def kill_store(layout: Layout) -> None:
     pid_file = layout.store_folder / "postmaster.pid"
     try:
         pid = int(pid_file.read_text().split()[0])
-        if Path(f"/proc/{pid}").exists() and Path(f"/proc/{pid}/cwd").readlink() != layout.store_folder:
-            raise InjectionError("the store is not running")
+        if Path("/proc/self").exists() and Path(f"/proc/{pid}/cwd").readlink() != layout.store_folder:
+            raise InjectionError("the store is not running")  # the number belongs to another process by now
         os.kill(pid, signal.SIGKILL)
     except (FileNotFoundError, ProcessLookupError):
         raise InjectionError("the store is not running") from None

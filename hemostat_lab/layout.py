@@ -116,7 +116,7 @@ class Layout:
         layout._write()
         for path in (layout.operations_token_file, layout.release_token_file):
             if not path.exists():
-                _write_private(path, secrets.token_urlsafe(32))
+                write_private(path, secrets.token_urlsafe(32))
         return layout
 
     @classmethod
@@ -134,7 +134,7 @@ class Layout:
 
     def _write(self) -> None:
         data = asdict(replace(self, folder=Path())) | {"folder": ""}
-        _write_private(self.folder / "lab.json", json.dumps(data, indent=1))
+        write_private(self.folder / "lab.json", json.dumps(data, indent=1))
 
     def instances(self, role: Role) -> list[str]:
         """The instances of a service."""
@@ -166,12 +166,17 @@ class Layout:
         return self.folder / "rotation.json"
 
     @property
+    def ready_file(self) -> Path:
+        """There while the shop is up; it holds the platform's process id."""
+        return self.folder / "ready"
+
+    @property
     def store_folder(self) -> Path:
-        """The store's database cluster."""
-        return self.folder / "store"
+        """The store's database cluster, wherever it had to be put."""
+        return (self.folder / "pg").resolve()
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner can read, whole or not at all."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:

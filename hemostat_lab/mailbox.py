@@ -55,9 +55,7 @@ async def serve(folder: Path, port: int) -> None:
         loop.add_signal_handler(sig, stop.set)
     keeper = Keeper(folder)
     server = await loop.create_server(
-        lambda: SMTP(
-            keeper, hostname="localhost", data_size_limit=MOST_BYTES, enable_SMTPUTF8=True, loop=loop
-        ),
+        lambda: SMTP(keeper, hostname="localhost", data_size_limit=MOST_BYTES, enable_SMTPUTF8=True, loop=loop),
         "127.0.0.1",
         port,
     )

@@ -15,6 +15,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 import httpx
 
@@ -36,6 +37,20 @@ REPORT_EVERY_S = 1.0
 WINDOW_S = 10.0
 
 
+class Report(TypedDict):
+    """What users met: `rate` (a second) and `success` (0 to 1) over the last `WINDOW_S`; the rest since the start."""
+
+    at: float
+    """Unix time"""
+    rate: float
+    success: float
+    total: int
+    failed: int
+    turned_away: int
+    failures: list[float]
+    """Unix times of the latest ones"""
+
+
 @dataclass
 class Tally:
     """What users met in the last `WINDOW_S` seconds, and in all."""
@@ -45,14 +60,18 @@ class Tally:
     failed: int = 0
     turned_away: int = 0
     recent: deque[tuple[float, bool]] = field(default_factory=deque)
+    failures: deque[float] = field(default_factory=lambda: deque(maxlen=200))
+    """Unix times of the latest failures"""
 
     def add(self, at: float, *, ok: bool) -> None:
         """Count one answered request."""
         self.total += 1
         self.failed += not ok
         self.recent.append((at, ok))
+        if not ok:
+            self.failures.append(time.time())
 
-    def report(self, now: float) -> dict[str, float]:
+    def report(self, now: float) -> Report:
         """Figures for those who watch; shares from 0 to 1."""
         while self.recent and self.recent[0][0] < now - WINDOW_S:
             self.recent.popleft()
@@ -65,6 +84,7 @@ class Tally:
             "total": self.total,
             "failed": self.failed,
             "turned_away": self.turned_away,
+            "failures": [round(at, 3) for at in self.failures],
         }
 
 
@@ -73,13 +93,14 @@ async def run(layout: Layout, rate: float) -> None:
     stop = asyncio.Event()
     for sig in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(sig, stop.set)
-    chance, tally = random.Random(), Tally()
+    chance = random.Random()
     in_flight: set[asyncio.Task[None]] = set()
     report = layout.folder / "traffic.json"
-    async with httpx.AsyncClient(
-        transport=Balancer(Rotation(layout.rotation_file)), timeout=PATIENCE_S
-    ) as client:
+    while not layout.ready_file.exists() and not stop.is_set():
+        await asyncio.sleep(0.1)
+    async with httpx.AsyncClient(transport=Balancer(Rotation(layout.rotation_file)), timeout=PATIENCE_S) as client:
         base = f"http://{layout.names[Role.GATEWAY]}"
+        tally = Tally()
         next_at = report_at = time.monotonic()
         while not stop.is_set():
             now = time.monotonic()

@@ -10,6 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 _DATA = Path(tempfile.mkdtemp(prefix="hemostat-test-"))
 _DATA.chmod(0o755)
@@ -34,6 +38,15 @@ def django_db_modify_db_settings(postgres: Path, django_db_modify_db_settings_pa
     """Point Django at the server of this session."""
     from django.db import connections
 
-    for settings in (connections["default"].settings_dict, connections.settings["default"]):
-        settings.update(HOST=str(postgres), USER="postgres", NAME="hemostat", PASSWORD="", PORT="")
-        settings["OPTIONS"] = {}
+    for target in (connections["default"].settings_dict, connections.settings["default"]):
+        target.update(HOST=str(postgres), USER="postgres", NAME="hemostat", PASSWORD="", PORT="")
+        target["OPTIONS"] = {}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Hash passwords quickly: the strength of the real hash is Django's to test, and it costs 0.3 s each time."""
+    from django.test import override_settings
+
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield

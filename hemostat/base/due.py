@@ -100,6 +100,12 @@ def release(row: DueRow, *, due_at: datetime | None) -> None:
 DUE_FIELDS: Sequence[str] = ("due_at", "lease", "lease_until", "attempts", "last_error", "parked_at")
 
 
+def finish(row: DueRow, *, due_at: datetime | None) -> None:
+    """End a claim on which there was nothing else to change: `release` and save those fields alone."""
+    release(row, due_at=due_at)
+    row.save(update_fields=list(DUE_FIELDS))
+
+
 def backoff(attempts: int) -> timedelta:
     """How long to wait after the `attempts`-th failure: 1 s doubling to 5 min."""
     return timedelta(seconds=min(300.0, 2.0 ** max(0, attempts - 1)))
@@ -116,6 +122,12 @@ def fail(row: DueRow, *, now: datetime, error: str, max_attempts: int = MAX_ATTE
         row.due_at = now + backoff(row.attempts)
     row.save(update_fields=list(DUE_FIELDS))
     return row.parked_at is not None
+
+
+def try_again(model: type[DueRow], *, now: datetime) -> int:
+    """Make the parked rows of `model` due again, with all their tries; returns how many."""
+    parked = model._default_manager.filter(parked_at__isnull=False)
+    return parked.update(parked_at=None, attempts=0, due_at=now, lease=None, lease_until=None)
 
 
 def next_due(model: type[DueRow]) -> datetime | None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 import secrets
+import threading
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,13 +14,25 @@ from datetime import datetime
 TOKEN_PATTERN = re.compile(r"hs_([a-z2-7]{10})_([A-Za-z0-9_-]{32})")
 
 
+_latest = (-1, 0)
+_latest_lock = threading.Lock()
+
+
 def uuid7(at: datetime) -> uuid.UUID:
-    """A UUIDv7 (RFC 9562): 48 bits of `at` in milliseconds, then randomness; sorts by time."""
+    """A UUIDv7 (RFC 9562): 48 bits of `at` in milliseconds, then 74 random bits; sorts by time.
+
+    Within a millisecond those made by one process sort in the order in which they were made (RFC 9562, 6.2, method 2):
+    the events of one transaction are told in the order in which they happened.
+    """
+    global _latest  # noqa: PLW0603 - one process has one order
     milliseconds = int(at.timestamp() * 1000) & ((1 << 48) - 1)
-    value = (milliseconds << 80) | secrets.randbits(80)
-    value = (value & ~(0xF << 76)) | (0x7 << 76)
-    value = (value & ~(0x3 << 62)) | (0x2 << 62)
-    return uuid.UUID(int=value)
+    with _latest_lock:
+        before, tail = _latest
+        # the highest bit is left for the increments, so that they never overflow
+        tail = tail + 1 + secrets.randbits(40) if before == milliseconds else secrets.randbits(73)
+        _latest = (milliseconds, tail)
+    high, low = tail >> 62, tail & ((1 << 62) - 1)
+    return uuid.UUID(int=(milliseconds << 80) | (0x7 << 76) | (high << 64) | (0x2 << 62) | low)
 
 
 def short_code(canonical: str, bits: int = 80) -> str:

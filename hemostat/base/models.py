@@ -13,7 +13,9 @@ class Heartbeat(models.Model):
     leads = models.BooleanField(default=False, help_text="the process holds the leadership")
     beat_at = models.DateTimeField()
     started_at = models.DateTimeField(help_text="when the process began")
-    busy_since = models.DateTimeField(null=True, blank=True, help_text="when the present round began; null between rounds")
+    busy_since = models.DateTimeField(
+        null=True, blank=True, help_text="when the present round began; null between rounds"
+    )
     rounds = models.BigIntegerField(default=0)
     error = models.TextField(blank=True, default="", help_text="why the last round failed; empty when it did not")
     error_since = models.DateTimeField(null=True, blank=True)

@@ -54,6 +54,4 @@ def problem(error: ProblemError) -> HttpResponse:
         body["detail"] = error.detail
     if error.errors:
         body["errors"] = [{"field": e.field, "detail": e.detail} for e in error.errors]
-    return HttpResponse(
-        orjson.dumps(body), status=error.status, content_type=CONTENT_TYPE, headers=error.headers
-    )
+    return HttpResponse(orjson.dumps(body), status=error.status, content_type=CONTENT_TYPE, headers=error.headers)

@@ -31,9 +31,7 @@ def _box(keys: tuple[str, ...]) -> MultiFernet:
     return MultiFernet(
         Fernet(
             base64.urlsafe_b64encode(
-                HKDF(algorithm=SHA256(), length=32, salt=None, info=b"hemostat sealed secrets").derive(
-                    key.encode()
-                )
+                HKDF(algorithm=SHA256(), length=32, salt=None, info=b"hemostat sealed secrets").derive(key.encode())
             )
         )
         for key in keys

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 WIDTH = 400
 LEFT = 2.0
-RIGHT = 358.0
+RIGHT = 350.0
 """Where the last value stands; the rest of the width is for its label."""
 TOP = 4.0
 LABEL_ROOM = 14
@@ -157,7 +157,9 @@ def curve(drawing: Curve) -> SafeString:
     ]
     if drawing.last_label:
         label_y = min(max(y + 4, 9.0), frame.bottom)
-        parts.append(f'<text class="strong" x="{_number(frame.x(last.at) + 7)}" y="{_number(label_y)}">{escape(drawing.last_label)}</text>')
+        label_x = _number(frame.x(last.at) + 7)
+        label = escape(drawing.last_label)
+        parts.append(f'<text class="strong" x="{label_x}" y="{_number(label_y)}">{label}</text>')
     return mark_safe("".join(parts) + "</svg>")  # noqa: S308 - every text in it was escaped
 
 

@@ -1,8 +1,8 @@
 """Sentences as data: events, reasons and explanations store a code and parameters, never text.
 
 Each room registers the sentences of its codes; `render` writes one in the reader's language. Parameters are
-formatted by the template: `{before:pct}`, `{for_s:dur}`, `{users:count}`, `{at:time}`, `{name}`. A parameter may be a
-stored text itself (`Text.as_json`); it is rendered in place.
+formatted by the template: `{before:pct}`, `{now:fig}`, `{for_s:dur}`, `{users:count}`, `{at:time}`, `{name}`. A
+parameter may be a stored text itself (`Text.as_json`); it is rendered in place.
 """
 
 from __future__ import annotations
@@ -62,6 +62,11 @@ def percent(value: float) -> str:
     return text.removesuffix(".0") + NBSP + "%"
 
 
+def figure(share: float) -> str:
+    """A share as a headline says it: `99.9 %` where the digit matters, `12 %` below 90."""
+    return percent(share if share >= 0.9 else round(share, 2))
+
+
 def duration(seconds: float) -> str:
     """42 → `42 s`, 180 → `3 min`, 4000 → `1 h 7 min`, 200000 → `2 d 8 h`."""
     whole = round(max(0.0, seconds))
@@ -98,6 +103,8 @@ class _Formatter(string.Formatter):
         match spec:
             case "pct":
                 return percent(float(value))
+            case "fig":
+                return figure(float(value))
             case "dur":
                 return duration(float(value))
             case "count":

@@ -33,23 +33,18 @@ def _free_slug(app_id: str) -> str:
     return f"{slug[:55].rstrip('-')}-{hashlib.blake2b(app_id.encode(), digest_size=4).hexdigest()}"
 
 
-def _checked(
-    app_id: str, label: str, tier: Tier | str, policy_slug: str, purpose: str
-) -> tuple[str, str, Tier]:
+def _checked(app_id: str, label: str, tier: Tier | str, policy_slug: str, purpose: str) -> tuple[str, str, Tier]:
     app_id, label = app_id.strip(), " ".join(label.split())
     if not app_id or any(c.isspace() for c in app_id):
         raise RefusedError(
-            _("An AppId is service.namespace/service.name, without spaces; found “%(text)s”.")
-            % {"text": app_id},
+            _("An AppId is service.namespace/service.name, without spaces; found “%(text)s”.") % {"text": app_id},
             field="app_id",
         )
     for field, text, limit in (("app_id", app_id, 200), ("label", label, 120), ("purpose", purpose, 120)):
         if len(text) > limit:
             raise RefusedError(_("Longer than %(n)s characters.") % {"n": limit}, field=field)
     if policy_slug and not SLUG.fullmatch(policy_slug):
-        raise RefusedError(
-            _("“%(text)s” is not the slug of a policy.") % {"text": policy_slug}, field="policy_slug"
-        )
+        raise RefusedError(_("“%(text)s” is not the slug of a policy.") % {"text": policy_slug}, field="policy_slug")
     try:
         return app_id, label or default_label(app_id), Tier(tier)
     except ValueError as error:
@@ -118,12 +113,8 @@ def ensure_environment(slug: str, *, paging: bool = True) -> EnvironmentView:
     if found is not None:
         return found
     with transaction.atomic():
-        row, made = Environment.objects.get_or_create(
-            slug=slug, defaults={"paging": paging, "created_at": clock.now()}
-        )
+        row, made = Environment.objects.get_or_create(slug=slug, defaults={"paging": paging, "created_at": clock.now()})
         if made:
             subject = Ref("environment", slug, slug)
-            record(
-                "catalog.environment_added", actor=SYSTEM, subjects=[subject], params={"environment": slug}
-            )
+            record("catalog.environment_added", actor=SYSTEM, subjects=[subject], params={"environment": slug})
     return EnvironmentView(row.pk, row.slug, row.paging)

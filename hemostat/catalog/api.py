@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest
-from ninja import Query, Router, Schema, Status
+from ninja import Router, Schema, Status
 from pydantic import Field
 
 from hemostat.base.pagination import DEFAULT_LIMIT
@@ -49,9 +49,7 @@ class NewService(Schema):
 
 
 @router.get("/services", response=ServicesOut, auth=token_or_session(Permission.READ))
-def list_services(
-    request: HttpRequest, cursor: str | None = None, limit: int = Query(DEFAULT_LIMIT)
-) -> ServicesOut:
+def list_services(request: HttpRequest, cursor: str | None = None, limit: int = DEFAULT_LIMIT) -> ServicesOut:
     """All services, newest first."""
     page = queries.services_page(cursor=cursor, limit=limit)
     return ServicesOut(items=[ServiceOut.from_orm(s) for s in page.items], next_cursor=page.next_cursor)

@@ -52,9 +52,7 @@ class Notice(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(
-                fields=["user", "created_at"], name="notice_unseen", condition=models.Q(seen_at__isnull=True)
-            )
+            models.Index(fields=["user", "created_at"], name="notice_unseen", condition=models.Q(seen_at__isnull=True))
         ]
 
     def __str__(self) -> str:

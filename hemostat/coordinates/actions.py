@@ -41,9 +41,7 @@ def register(path: Sequence[System], exception: NodeException) -> tuple[str, str
     now = clock.now()
     codes = [s.code for s in path]
     link_code = link.code(codes)
-    exception_code = exceptions.code(
-        exception.system, exception.exception_class, exception.error_code, exception.peer
-    )
+    exception_code = exceptions.code(exception.system, exception.exception_class, exception.error_code, exception.peer)
     with transaction.atomic():
         SystemCoordinate.objects.bulk_create(
             [

@@ -91,7 +91,9 @@ def incidents(
 def ack(code: Code, json: Json = False) -> None:
     """Acknowledge an incident: your phone stops ringing, and you command until you hand over."""
     done = Client().ask("POST", f"/incidents/{code}/acknowledge")
-    said = f"{code} is yours." if done["changed"] else f"{code} was acknowledged before, or is over. Nothing was changed."
+    said = (
+        f"{code} is yours." if done["changed"] else f"{code} was acknowledged before, or is over. Nothing was changed."
+    )
     emit(done, json=json, text=said)
 
 

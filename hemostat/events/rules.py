@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +25,18 @@ class Ref:
 
 SYSTEM = Ref("system", "hemostat", "Hemostat")
 CONSOLE = Ref("console", "console", "console")
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event still to be recorded."""
+
+    kind: str
+    actor: Ref
+    subjects: Sequence[Ref]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    at: datetime | None = None
+    """None: now"""
 
 
 @dataclass(frozen=True, slots=True)

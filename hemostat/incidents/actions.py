@@ -12,6 +12,8 @@ from hemostat.base import clock, due, wake
 from hemostat.base.texts import Text
 from hemostat.catalog.models import Environment, Service
 from hemostat.detection.models import Drop
+from hemostat.diagnosis import actions as diagnosis
+from hemostat.diagnosis import queries as diagnoses
 from hemostat.diagnosis.models import Diagnosis
 from hemostat.diagnosis.rules.answer import Answer
 from hemostat.events.actions import record
@@ -36,6 +38,12 @@ class Diagnosed:
 
     answer: Answer
     row: Diagnosis
+
+
+def diagnose(environment: str, *, since: datetime | None) -> Diagnosed:
+    """Ask now what explains the failing requests of an environment; `since` is when they began, where that is known."""
+    row = diagnosis.diagnose(environment, now=clock.now(), since=since)
+    return Diagnosed(diagnoses.answer(row.pk), row)
 
 
 def ref(incident: Incident) -> Ref:
@@ -67,7 +75,8 @@ def open_or_join(signal: Drop | Alert, *, environment: Environment, diagnosed: D
         now = clock.now()
         app_id = drop.app_id if drop else queries.app_of_alert(signal)  # type: ignore[arg-type]
         around = queries.neighbourhood([app_id], diagnosed.answer if diagnosed else None)
-        chosen = joining.choose(_candidates(environment), around, now)
+        near = around | queries.beside(app_id, environment.slug, now)
+        chosen = joining.choose(_candidates(environment), near, now)
         if chosen is not None:
             return _join(_locked(chosen), signal, around, now)
         impact = queries.impact_of_drop(drop) if drop else queries.impact_of_alert(signal)  # type: ignore[arg-type]
@@ -199,31 +208,42 @@ def relapse(incident_id: int) -> None:
             _reopen(incident)
 
 
-def review(incident: Incident, *, answer: Answer | None, keep: Diagnosis | None) -> None:
-    """Look at a claimed incident again: figures, headline, severity, cause, and whether it is over.
-
-    `keep` is the stored row of `answer` when it names another cause than before. Must run with the row held.
-    """
+def review(incident: Incident, diagnosed: Diagnosed | None) -> None:
+    """Look at a claimed incident again: figures, headline, severity, cause. Must run with the row held."""
     now = clock.now()
     signals = list(incident.signals.select_related("drop", "alert", "alert__source"))
     drops = [s.drop for s in signals if s.drop is not None]
     alerts = [s.alert for s in signals if s.alert is not None]
-    failing_drops = [d for d in drops if d.recovered_at is None]
-    failing_alerts = [a for a in alerts if a.resolved_at is None]
-    lead = queries.lead(drops, alerts, answer)
-    _take_over(incident, lead)
+    if diagnosed is not None:
+        _take_cause(incident, diagnosed)
+    shown = diagnoses.answer(incident.diagnosis_id) if incident.diagnosis_id else None
+    _take_over(incident, queries.lead(drops, alerts, shown))
     incident.users_affected = max((d.users for d in drops), default=incident.users_affected)
-    impacts = [queries.impact_of_drop(d) for d in failing_drops] + [queries.impact_of_alert(a) for a in failing_alerts]
+    impacts = [queries.impact_of_drop(d) for d in drops if d.recovered_at is None]
+    impacts += [queries.impact_of_alert(a) for a in alerts if a.resolved_at is None]
     if impacts:
         _weigh(incident, severity(impacts), now)
-    if keep is not None and answer is not None and answer.causes:
-        incident.diagnosis = keep
-        _cause_event(incident, answer)
-    if answer is not None:
-        involved = [d.app_id for d in drops]
-        incident.neighbourhood = sorted(set(incident.neighbourhood) | queries.neighbourhood(involved, answer))
+    around = queries.neighbourhood([d.app_id for d in drops], shown)
+    incident.neighbourhood = sorted(set(incident.neighbourhood) | around)
     due.release(incident, due_at=now + REVIEW_EVERY)
     incident.save()
+
+
+def _take_cause(incident: Incident, diagnosed: Diagnosed) -> None:
+    """Keep the newer answer, and tell of it where it names other causes.
+
+    An answer that knows less than the one before is not taken: the figures coming back must not unname the cause.
+    """
+    before = diagnoses.answer(incident.diagnosis_id) if incident.diagnosis_id else None
+    if before is not None and before.causes and not diagnosed.answer.causes:
+        return
+    incident.diagnosis = diagnosed.row
+    if diagnosed.answer.causes and _names(before) != _names(diagnosed.answer):
+        _cause_event(incident, diagnosed.answer)
+
+
+def _names(answer: Answer | None) -> list[tuple[str, str]]:
+    return sorted({(c.app_id, c.exception_class) for c in answer.causes if c.in_cause_set}) if answer else []
 
 
 def _take_over(incident: Incident, lead: queries.Lead) -> None:

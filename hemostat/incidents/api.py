@@ -156,7 +156,7 @@ def find(code: str) -> Incident:
         raise Http404(f"no incident is called {code}") from error
 
 
-@router.get("", response=list[IncidentOut], auth=token_or_session(Permission.READ))
+@router.get("/incidents", response=list[IncidentOut], auth=token_or_session(Permission.READ))
 def list_incidents(
     request: HttpRequest, state: str = "", before: int | None = None, limit: int = 50
 ) -> list[dict[str, Any]]:
@@ -167,7 +167,7 @@ def list_incidents(
     return [_out(row) for row in rows]
 
 
-@router.get("/{code}", response=IncidentDetailOut, auth=token_or_session(Permission.READ))
+@router.get("/incidents/{code}", response=IncidentDetailOut, auth=token_or_session(Permission.READ))
 def get_incident(request: HttpRequest, code: str) -> dict[str, Any]:
     """One incident."""
     detail = queries.detail(find(code).pk, clock.now())
@@ -186,7 +186,7 @@ def get_incident(request: HttpRequest, code: str) -> dict[str, Any]:
     }
 
 
-@router.get("/{code}/timeline", response=list[EventOut], auth=token_or_session(Permission.READ))
+@router.get("/incidents/{code}/timeline", response=list[EventOut], auth=token_or_session(Permission.READ))
 def timeline(request: HttpRequest, code: str) -> list[dict[str, Any]]:
     """What happened, newest first."""
     return [
@@ -202,13 +202,13 @@ def timeline(request: HttpRequest, code: str) -> list[dict[str, Any]]:
     ]
 
 
-@router.post("/{code}/acknowledge", response=Done, auth=token_or_session(Permission.RESPOND))
+@router.post("/incidents/{code}/acknowledge", response=Done, auth=token_or_session(Permission.RESPOND))
 def acknowledge(request: HttpRequest, code: str) -> dict[str, bool]:
     """Answer the page; the first to answer commands."""
     return {"changed": actions.acknowledge(find(code).pk, user=caller(request), via="api")}
 
 
-@router.post("/{code}/notes", response={201: Done}, auth=token_or_session(Permission.RESPOND))
+@router.post("/incidents/{code}/notes", response={201: Done}, auth=token_or_session(Permission.RESPOND))
 def add_note(request: HttpRequest, code: str, body: NoteIn) -> tuple[int, dict[str, bool]]:
     """Write a note onto the timeline."""
     try:
@@ -218,21 +218,21 @@ def add_note(request: HttpRequest, code: str, body: NoteIn) -> tuple[int, dict[s
     return 201, {"changed": True}
 
 
-@router.post("/{code}/roles", response=Done, auth=token_or_session(Permission.RESPOND))
+@router.post("/incidents/{code}/roles", response=Done, auth=token_or_session(Permission.RESPOND))
 def take_role(request: HttpRequest, code: str, body: RoleIn) -> dict[str, bool]:
     """Take a role."""
     actions.take_role(find(code).pk, user=caller(request), role=body.role)
     return {"changed": True}
 
 
-@router.post("/{code}/help", response=Done, auth=token_or_session(Permission.RESPOND))
+@router.post("/incidents/{code}/help", response=Done, auth=token_or_session(Permission.RESPOND))
 def ask_help(request: HttpRequest, code: str) -> dict[str, bool]:
     """Page the next people at once."""
     actions.ask_help(find(code).pk, user=caller(request))
     return {"changed": True}
 
 
-@router.post("/{code}/resolve", response=Done, auth=token_or_session(Permission.RESPOND))
+@router.post("/incidents/{code}/resolve", response=Done, auth=token_or_session(Permission.RESPOND))
 def resolve(request: HttpRequest, code: str) -> dict[str, bool]:
     """Close the incident."""
     return {"changed": actions.resolve(find(code).pk, user=caller(request))}

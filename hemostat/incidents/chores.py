@@ -8,8 +8,6 @@ from django.conf import settings
 from django.db import transaction
 
 from hemostat.base import clock, due
-from hemostat.diagnosis import actions as diagnosis
-from hemostat.diagnosis import queries as diagnoses
 from hemostat.incidents import actions, queries
 from hemostat.incidents.models import Incident
 from hemostat.incidents.rules.states import State
@@ -35,18 +33,14 @@ def _review(row: Incident) -> None:
     if row.state == State.RESOLVED:
         with transaction.atomic():
             held = due.hold(row)
-            due.release(held, due_at=None)
-            held.save()
+            due.finish(held, due_at=None)
         return
-    keep = None
+    diagnosed = None
     if row.state != State.MITIGATED:
         # outside the transaction that holds the row: an acknowledgement must not wait for a diagnosis
-        keep = diagnosis.diagnose_if_changed(row.environment.slug, now=clock.now(), before=row.diagnosis)
-    shown = keep or row.diagnosis
-    answer = diagnoses.answer(shown.pk) if shown else None
+        diagnosed = actions.diagnose(row.environment.slug, since=row.onset_at)
     with transaction.atomic():
-        held = due.hold(row)
-        actions.review(held, answer=answer, keep=keep)
+        actions.review(due.hold(row), diagnosed)
     if row.state == State.MITIGATED and row.mitigated_at is not None:
         _after_mitigation(row.pk, clock.now() - row.mitigated_at)
 

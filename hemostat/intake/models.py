@@ -35,9 +35,14 @@ class Source(models.Model):
 
 
 class InboxGroup(models.Model):
-    """One commit group of raw alert bodies, in the order of one intake process."""
+    """One commit group of raw alert bodies, in the order of one intake process.
+
+    In the database the table is a ring of partitions by `slot` (migration 0002, `store.INBOX_RING`): old groups go
+    by truncating a slot, not row by row.
+    """
 
     id = models.BigAutoField(primary_key=True)
+    slot = models.SmallIntegerField(help_text="which part of the ring, by the time of receipt")
     proc = models.BigIntegerField(help_text="the intake process's run; ids rise in commit order only within one")
     received_at = models.DateTimeField()
     codec = models.SmallIntegerField(help_text="0 plain, 1 lz4 block")
@@ -63,17 +68,24 @@ class InboxCursor(models.Model):
 
 
 class AcceptedBody(models.Model):
-    """Hash of a body accepted in the last 15 minutes: a resend is answered and not counted twice."""
+    """Hash of a telemetry body accepted in the last 15 minutes: a resend is answered and not counted twice.
 
-    digest = models.BinaryField(primary_key=True, max_length=16)
-    at = models.DateTimeField(db_index=True)
+    Alerts have none: an alert sent again extends the alert, that is its meaning. A ring of partitions by `slot`,
+    as the inbox (`store.BODY_RING`).
+    """
+
+    pk = models.CompositePrimaryKey("slot", "digest")
+    slot = models.SmallIntegerField(help_text="which part of the ring, by the time of receipt")
+    digest = models.BinaryField(max_length=16)
+    at = models.DateTimeField()
 
     def __str__(self) -> str:
         return bytes(self.digest).hex()
 
 
 class SpanBucket(models.Model):
-    """RED of ten seconds by event time: requests, errors and durations of one entry or one call to a peer.
+    """RED of the ten seconds in which requests ended: counts and durations of one entry, or of one service's calls to
+    one peer.
 
     Rows of several processes are added when read. `histogram` counts durations in logarithmic buckets and `users`
     is a HyperLogLog sketch; both merge (`intake.rules`).
@@ -83,7 +95,7 @@ class SpanBucket(models.Model):
     bucket = models.DateTimeField()
     environment = models.CharField(max_length=64)
     app_id = models.CharField(max_length=200)
-    entry = models.CharField(max_length=300, help_text="the entry method; for calls, the entry that made them or ''")
+    entry = models.CharField(max_length=300, help_text="the entry method; '' for calls")
     peer = models.CharField(max_length=200, help_text="'' for the entry's own requests, else the callee")
     proc = models.BigIntegerField()
     requests = models.BigIntegerField()
@@ -142,7 +154,11 @@ class FailingSpan(models.Model):
     operation = models.CharField(max_length=300)
     at = models.DateTimeField(db_index=True)
     exception = models.CharField(max_length=32, help_text="code of the exception coordinate")
+    link = models.CharField(max_length=32, default="", help_text="code of the link coordinate, as far as it is known")
     sample = models.JSONField(default=dict, help_text="redacted: host, version, message, stack, attributes")
+
+    class Meta:
+        indexes = [models.Index(fields=["exception", "-at"], name="failing_span_newest")]
 
     def __str__(self) -> str:
         return f"{self.app_id} {self.operation}"

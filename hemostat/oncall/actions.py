@@ -59,7 +59,9 @@ def add_schedule(
         )
         if not made:
             raise RefusedError(
-                _("There is a schedule called “%(name)s” already.") % {"name": schedule.name}, field="name", conflict=True
+                _("There is a schedule called “%(name)s” already.") % {"name": schedule.name},
+                field="name",
+                conflict=True,
             )
         Turn.objects.bulk_create(Turn(schedule=schedule, position=i, user=user) for i, user in enumerate(users))
         record(

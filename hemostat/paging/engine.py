@@ -59,6 +59,9 @@ class Outgoing:
     kind: str
     message: deliveries.Kind
     tier: int
+    """Why this person is paged: the tier, from 0; -1: the fallback."""
+    via: str
+    """The schedule that named them; "" : named directly."""
 
 
 NextStep = Callable[[PageFacts, Directory, datetime], Decision]
@@ -133,7 +136,7 @@ class Engine:
         for lease in leases:
             try:
                 self.store.advance(lease, self.now(), self.rules.next_step)
-            except Exception as error:  # noqa: BLE001 - one bad page never holds up the others; it is kept and shown
+            except Exception as error:
                 log.exception("a page could not be looked at", page=lease.page_id)
                 self.store.page_failed(lease, self.now(), f"{type(error).__name__}: {error}")
         return len(leases)
@@ -145,7 +148,7 @@ class Engine:
             return
         try:
             outcome = self.provider.send(outgoing)
-        except Exception as error:  # noqa: BLE001 - it may have been sent: that is an outcome, and it is shown
+        except Exception as error:
             log.exception("sending failed in an unexpected way", delivery=str(lease.delivery_id))
             outcome = ambiguous(f"internal error: {type(error).__name__}")
         self.store.finish_send(lease, outcome, self.now(), self.rules.after)

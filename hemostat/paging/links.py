@@ -26,4 +26,4 @@ def ack_url(delivery_id: uuid.UUID) -> str:
 
 def incident_url(code: str) -> str:
     """The address of an incident's page."""
-    return f"{settings.CONFIG.public_url.rstrip('/')}/incidents/{code}"
+    return f"{settings.CONFIG.public_url.rstrip('/')}/incidents/{code}/"

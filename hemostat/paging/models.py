@@ -40,9 +40,7 @@ class Tier(models.Model):
 
     policy = models.ForeignKey(Policy, on_delete=models.CASCADE, related_name="tiers")
     position = models.PositiveSmallIntegerField()
-    timeout_s = models.PositiveIntegerField(
-        default=300, help_text="to the next tier, when nobody answers; seconds"
-    )
+    timeout_s = models.PositiveIntegerField(default=300, help_text="to the next tier, when nobody answers; seconds")
 
     class Meta:
         ordering = ["position"]
@@ -77,9 +75,7 @@ class Page(DueRow):
 
     incident = models.OneToOneField(Incident, on_delete=models.CASCADE, related_name="page")
     policy = models.JSONField(help_text="rules.policy.PolicyStamp as JSON: the policy as it was")
-    state = models.CharField(
-        max_length=20, choices=[(s.value, s.value) for s in PageState], default=PageState.RINGING
-    )
+    state = models.CharField(max_length=20, choices=[(s.value, s.value) for s in PageState], default=PageState.RINGING)
     reason = models.CharField(max_length=40, blank=True, default="", help_text="rules.steps.Reason: why it is so")
     step = models.PositiveIntegerField(default=0, help_text="times that people were paged")
     pass_no = models.PositiveSmallIntegerField(default=0, help_text="which pass over the tiers, from 0")
@@ -117,6 +113,8 @@ class Delivery(DueRow):
     destination = models.CharField(max_length=254, help_text="what is slow or down together")
     wakes = models.BooleanField(default=True, help_text="whether the channel can wake somebody")
     message = models.CharField(max_length=40, help_text="page or resolved")
+    tier = models.SmallIntegerField(default=-1, help_text="why they were paged: the tier, from 0; -1: the fallback")
+    via = models.CharField(max_length=120, blank=True, default="", help_text="the schedule that named them")
     step = models.PositiveIntegerField()
     position = models.PositiveSmallIntegerField(default=0, help_text="among the ways of this person, from 0")
     state = models.CharField(

@@ -1,4 +1,4 @@
-"""Questions about pages: what the rules need to know, and the record of who was paged when, by what, with which answer."""
+"""Questions about pages: what the rules need to know, and who was paged when, by what, with which answer."""
 
 from __future__ import annotations
 
@@ -248,6 +248,8 @@ class LinkView:
     """The step whose message carried it."""
     current_step: int
     rings: bool
+    for_help: bool
+    """It rings although somebody has it: they asked for help."""
     expired: bool
 
 
@@ -272,6 +274,7 @@ def ack_link(token: str, now: datetime) -> LinkView | None:
         step=row.delivery.step,
         current_step=page.step,
         rings=rings,
+        for_help=page.for_help and rings,
         expired=row.expires_at <= now or not row.delivery.user.is_active,
     )
 

@@ -130,5 +130,3 @@ class PostgresStore:
 
 NEVER = 2**31
 """Tries after which a page is parked: none."""
-
-

@@ -8,11 +8,12 @@ from __future__ import annotations
 import hmac
 import zoneinfo
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
+from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
@@ -37,9 +38,7 @@ def _checked_email(email: str) -> str:
     try:
         validate_email(email)
     except ValidationError as error:
-        raise RefusedError(
-            _("“%(text)s” is not an e-mail address.") % {"text": email}, field="email"
-        ) from error
+        raise RefusedError(_("“%(text)s” is not an e-mail address.") % {"text": email}, field="email") from error
     return email
 
 
@@ -88,12 +87,8 @@ def _keep_an_owner(user: User) -> None:
         )
 
 
-def _happened(
-    kind: str, user: User, actor: Ref, params: Mapping[str, Any] | None = None, *others: Ref
-) -> None:
-    record(
-        kind, actor=actor, subjects=[queries.ref(user), *others], params={"name": str(user), **(params or {})}
-    )
+def _happened(kind: str, user: User, actor: Ref, params: Mapping[str, Any] | None = None, *others: Ref) -> None:
+    record(kind, actor=actor, subjects=[queries.ref(user), *others], params={"name": str(user), **(params or {})})
 
 
 def add_user(
@@ -304,12 +299,8 @@ def redeem_setup_code(typed: str, *, email: str, name: str, password: str, langu
     with transaction.atomic():
         code = SetupCode.objects.select_for_update().filter(pk=code_id, used_at__isnull=True).first()
         if code is None or queries.anybody():
-            raise RefusedError(
-                _("Somebody else was faster and made the first account."), field="code", conflict=True
-            )
-        user = add_user(
-            email=email, name=name, role=Role.OWNER, password=password, actor=CONSOLE, language=language
-        )
+            raise RefusedError(_("Somebody else was faster and made the first account."), field="code", conflict=True)
+        user = add_user(email=email, name=name, role=Role.OWNER, password=password, actor=CONSOLE, language=language)
         code.used_at = clock.now()
         code.save(update_fields=["used_at"])
         _happened("people.installation_claimed", user, queries.ref(user))
@@ -330,7 +321,13 @@ def keep_answer(kept: KeptAnswer, *, body: str) -> None:
     kept.save(update_fields=["body"])
 
 
-def forget_kept_answers() -> int:
+def forget_kept_answers(now: datetime) -> int:
     """Delete kept answers older than a day; returns how many."""
-    deleted, _by_model = KeptAnswer.objects.filter(created_at__lt=clock.now() - KEPT_ANSWERS_FOR).delete()
+    deleted, _by_model = KeptAnswer.objects.filter(created_at__lt=now - KEPT_ANSWERS_FOR).delete()
+    return deleted
+
+
+def forget_ended_sessions(now: datetime) -> int:
+    """Delete sessions that can no longer be used; returns how many."""
+    deleted, _by_model = Session.objects.filter(expire_date__lt=now).delete()
     return deleted

@@ -22,9 +22,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     error_messages = {
         **DefaultAccountAdapter.error_messages,
         "email_password_mismatch": _("The address and the password do not belong together."),
-        "too_many_login_attempts": _(
-            "Too many wrong tries for this address. Wait 5 minutes, then try again."
-        ),
+        "too_many_login_attempts": _("Too many wrong tries for this address. Wait 5 minutes, then try again."),
         "incorrect_password": _("That is not your password."),
         "incorrect_code": _("That is not the present code."),
         "account_inactive": _("This account has been shut. Ask an owner."),
@@ -85,4 +83,5 @@ class SecondStepAdapter(DefaultMFAAdapter):  # type: ignore[misc]
 
     def build_totp_svg(self, url: str) -> str:
         """The picture to scan: dark modules with a quiet zone, on white in every theme."""
-        return segno.make(url, error="m").svg_inline(scale=4, border=4, dark="#000", light="#fff")
+        drawing = segno.make(url, error="m").svg_inline(scale=4, border=4, dark="#000", light="#fff")
+        return drawing.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)

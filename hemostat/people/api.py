@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.http import HttpRequest
-from ninja import Query, Router, Schema, Status
+from ninja import Router, Schema, Status
 from pydantic import Field
 
 from hemostat.base.pagination import DEFAULT_LIMIT
@@ -96,7 +96,7 @@ def me(request: HttpRequest) -> MeOut:
 
 
 @router.get("/users", response=PeopleOut, auth=token_or_session(Permission.READ))
-def list_users(request: HttpRequest, cursor: str | None = None, limit: int = Query(DEFAULT_LIMIT)) -> PeopleOut:
+def list_users(request: HttpRequest, cursor: str | None = None, limit: int = DEFAULT_LIMIT) -> PeopleOut:
     """Everybody, newest first."""
     page = queries.people_page(cursor=cursor, limit=limit)
     return PeopleOut(items=[PersonOut.from_orm(p) for p in page.items], next_cursor=page.next_cursor)
@@ -106,9 +106,7 @@ def list_users(request: HttpRequest, cursor: str | None = None, limit: int = Que
 def add_user(request: HttpRequest, data: NewPerson) -> Status[PersonOut]:
     """Add a person."""
     actor = queries.ref(caller(request))
-    return Status(
-        201, once(request, PersonOut, lambda: _person(actions.add_user(**data.model_dump(), actor=actor)))
-    )
+    return Status(201, once(request, PersonOut, lambda: _person(actions.add_user(**data.model_dump(), actor=actor))))
 
 
 @router.get("/tokens", response=TokensOut, auth=token_or_session(Permission.SIGNED_IN))

@@ -77,9 +77,7 @@ class PersonForm(HouseForm):
     """Somebody to add."""
 
     name = _name("off")
-    email = forms.EmailField(
-        label=_("E-mail"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"})
-    )
+    email = forms.EmailField(label=_("E-mail"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"}))
     role = forms.ChoiceField(
         label=_("Role"), choices=[(r.value, ROLE_LABELS[r]) for r in Role], initial=Role.RESPONDER.value
     )
@@ -101,7 +99,7 @@ class ProfileForm(HouseForm):
     """What people say about themselves."""
 
     name = _name()
-    time_zone = forms.ChoiceField(label=_("Time zone"))
+    time_zone = forms.ChoiceField(label=_("Time zone"), widget=forms.Select(attrs={"translate": "no"}))
     language = forms.ChoiceField(label=_("Language"))
     theme = forms.ChoiceField(label=_("Look"), choices=[(t.value, THEME_LABELS[t]) for t in Theme])
 

@@ -7,8 +7,11 @@ it is used, when they sign in, and after `settings.PASSWORD_RESET_TIMEOUT` secon
 from __future__ import annotations
 
 from datetime import datetime
+from urllib.parse import urljoin
 
+from django.conf import settings
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
+from django.urls import reverse
 
 from hemostat.base import clock
 from hemostat.people.models import User
@@ -27,6 +30,11 @@ _invitations = _Invitations()
 def make(user: User) -> str:
     """A token for `user`, to be put into their link."""
     return _invitations.make_token(user)
+
+
+def link(user: User) -> str:
+    """The whole address to hand to `user`, as people reach this installation."""
+    return urljoin(settings.CONFIG.public_url, reverse("people:join", args=[user.pk, make(user)]))
 
 
 def holder(user_id: int, token: str) -> User | None:

@@ -23,15 +23,11 @@ class User(AbstractBaseUser):
 
     email = models.EmailField(max_length=254)
     name = models.CharField(max_length=120)
-    role = models.CharField(
-        max_length=20, choices=[(r.value, ROLE_LABELS[r]) for r in Role], default=Role.RESPONDER
-    )
+    role = models.CharField(max_length=20, choices=[(r.value, ROLE_LABELS[r]) for r in Role], default=Role.RESPONDER)
     is_active = models.BooleanField(default=True)
     time_zone = models.CharField(max_length=64, default="UTC")
     language = models.CharField(max_length=10, default="en")
-    theme = models.CharField(
-        max_length=10, choices=[(t.value, THEME_LABELS[t]) for t in Theme], default=Theme.SYSTEM
-    )
+    theme = models.CharField(max_length=10, choices=[(t.value, THEME_LABELS[t]) for t in Theme], default=Theme.SYSTEM)
     created_at = models.DateTimeField()
 
     USERNAME_FIELD = "email"

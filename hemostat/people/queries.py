@@ -9,8 +9,8 @@ from datetime import datetime
 from allauth.mfa.models import Authenticator
 from django.db.models import Count, Q
 
-from hemostat.base.pagination import Page, cut
 from hemostat.base.ids import TOKEN_PATTERN, token_digest
+from hemostat.base.pagination import Page, cut
 from hemostat.events.rules import Ref
 from hemostat.people.models import ApiToken, User
 from hemostat.people.rules import Role
@@ -39,6 +39,8 @@ class TokenView:
 
     id: int
     user_id: int
+    email: str
+    """Whose it is."""
     name: str
     hint: str
     """The public beginning, `hs_<id>_…`."""
@@ -105,6 +107,7 @@ def read_token(row: ApiToken) -> TokenView:
     return TokenView(
         id=row.pk,
         user_id=row.user_id,
+        email=row.user.email,
         name=row.name,
         hint=f"hs_{row.public_id}_…",
         created_at=row.created_at,
@@ -116,19 +119,26 @@ def read_token(row: ApiToken) -> TokenView:
 def tokens_of(user: User) -> list[TokenView]:
     """The tokens of `user` that still work, newest first."""
     return [
-        read_token(row) for row in ApiToken.objects.filter(user=user, revoked_at__isnull=True).order_by("-id")
+        read_token(row)
+        for row in ApiToken.objects.select_related("user").filter(user=user, revoked_at__isnull=True).order_by("-id")
     ]
+
+
+def tokens() -> list[TokenView]:
+    """Everybody's tokens that still work, newest first."""
+    rows = ApiToken.objects.select_related("user").filter(revoked_at__isnull=True, user__is_active=True)
+    return [read_token(row) for row in rows.order_by("-id")]
 
 
 def token(token_id: int) -> TokenView | None:
     """One token, also a revoked one."""
-    row = ApiToken.objects.filter(pk=token_id).first()
+    row = ApiToken.objects.select_related("user").filter(pk=token_id).first()
     return read_token(row) if row else None
 
 
 def token_by_hint(public_id: str) -> TokenView | None:
     """The token whose text begins `hs_<public_id>_`."""
-    row = ApiToken.objects.filter(public_id=public_id).first()
+    row = ApiToken.objects.select_related("user").filter(public_id=public_id).first()
     return read_token(row) if row else None
 
 
@@ -137,11 +147,7 @@ def holder_of(text: str) -> ApiToken | None:
     match = TOKEN_PATTERN.fullmatch(text)
     if match is None:
         return None
-    found = (
-        ApiToken.objects.select_related("user")
-        .filter(public_id=match.group(1), revoked_at__isnull=True)
-        .first()
-    )
+    found = ApiToken.objects.select_related("user").filter(public_id=match.group(1), revoked_at__isnull=True).first()
     if found is None or not hmac.compare_digest(bytes(found.digest), token_digest(text)):
         return None
     return found if found.user.is_active else None

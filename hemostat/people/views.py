@@ -7,7 +7,6 @@ from django.contrib import messages
 from django.contrib.auth import login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -15,7 +14,6 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from hemostat.base.refusals import RefusedError
-from hemostat.base.texts import duration
 from hemostat.people import actions, invitations, queries
 from hemostat.people.access import current_user, requires
 from hemostat.people.forms import (
@@ -136,12 +134,7 @@ def add_person(request: HttpRequest) -> HttpResponse:
 def _invitation(request: HttpRequest, user: User) -> HttpResponse:
     """Make a link for `user` and show it, this once."""
     actions.note_invitation(user, actor=queries.ref(current_user(request)))
-    path = reverse("people:join", args=[user.pk, invitations.make(user)])
-    context = {
-        "person": user,
-        "link": request.build_absolute_uri(path),
-        "good_for": duration(settings.PASSWORD_RESET_TIMEOUT),
-    }
+    context = {"person": user, "link": invitations.link(user), "days": settings.PASSWORD_RESET_TIMEOUT // 86400}
     return render(request, "people/invitation.html", context)
 
 

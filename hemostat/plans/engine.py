@@ -8,13 +8,15 @@ its output over, and stops the step when the lease is lost.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from typing import TypeVar
 
 import structlog
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connections
 from django.db.models import Q
 
 from hemostat.base import clock, due, secrets
@@ -28,12 +30,16 @@ from hemostat.plans.output import Output
 from hemostat.plans.rules import run as machine
 from hemostat.plans.rules import snapshot
 from hemostat.plans.rules.prepared import prepare
+from hemostat.plans.rules.redact import Redactor
 from hemostat.plans.rules.values import Filling, MissingValueError, ValueRefusedError
 
 FLUSH_S = 0.5
 """How often output is handed over."""
 RENEW_S = 10.0
 """How often the lease is renewed; a third of its length."""
+INSIST_S = 20.0
+"""How long it is tried to write down what a step did: less than what is left of the lease at the worst."""
+T = TypeVar("T")
 log = structlog.get_logger()
 
 
@@ -90,7 +96,11 @@ def heartbeat(claimed: Run, position: int, output: Output) -> Iterator[threading
     finally:
         heart.end()
         thread.join()
-        heart.hand_over(last=True)
+        try:
+            heart.hand_over(last=True)
+        except DatabaseError as error:
+            log.warning("the last of a step's output could not be written down", run=claimed.pk, error=str(error))
+            connections.close_all()
 
 
 def carry_on(claimed: Run, *, runner: str) -> None:
@@ -98,20 +108,34 @@ def carry_on(claimed: Run, *, runner: str) -> None:
     try:
         while True:
             move = actions.decide(claimed, runner=runner)
-            if isinstance(move, machine.CheckGuards | machine.Execute):
-                _do(claimed, move)
-            else:
+            if not isinstance(move, machine.CheckGuards | machine.Execute) or not _do(claimed, move):
                 return
     except due.LeaseLostError:
         log.info("a run was stopped, or taken by another engine", run=claimed.pk)
-    except Exception as error:
-        log.exception("a run could not be carried on", run=claimed.pk)
-        with suppress(due.LeaseLostError):
-            actions.count_failed_try(claimed, f"{type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong with one run is kept on it
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        said = _redactor(claimed).all(f"{type(error).__name__}: {error}")
+        place = f"{where.filename}:{where.lineno}"
+        # no traceback: its messages may hold secrets
+        log.error("a run could not be carried on", run=claimed.pk, error=said, where=place)  # noqa: TRY400
+        with suppress(due.LeaseLostError, DatabaseError):  # then the lease runs out, and another try begins so
+            actions.count_failed_try(claimed, said)
 
 
-def _do(claimed: Run, move: machine.CheckGuards | machine.Execute) -> None:
-    """Look at the guards of a step where they are still to be looked at, then do it."""
+def _redactor(claimed: Run) -> Redactor:
+    """Takes the secrets of a run out of what is said about it."""
+    with suppress(secrets.CannotOpenError):
+        return Redactor([secrets.open_(sealed) for sealed in claimed.snapshot.get("secrets", {}).values()])
+    return Redactor([])
+
+
+def _redacted(result: machine.StepResult, redactor: Redactor) -> machine.StepResult:
+    params = {k: redactor.all(v) if isinstance(v, str) else v for k, v in result.reason.params.items()}
+    return machine.StepResult(result.did, Text(result.reason.code, params))
+
+
+def _do(claimed: Run, move: machine.CheckGuards | machine.Execute) -> bool:
+    """Look at the guards of a step where they are still to be looked at, and do it; returns whether the run goes on."""
     stamped = snapshot.read(claimed.snapshot)
     step, position = stamped.steps[move.position], move.position
     try:
@@ -119,22 +143,39 @@ def _do(claimed: Run, move: machine.CheckGuards | machine.Execute) -> None:
         filling = Filling(stamped.values, opened)
         prepared = prepare(step, filling)
     except (secrets.CannotOpenError, MissingValueError, ValueRefusedError) as error:
-        actions.refuse_step(claimed, position, Text("plans.cannot_prepare", {"error": str(error)}))
-        return
+        reason = Text("plans.cannot_prepare", {"error": str(error)})
+        if isinstance(move, machine.CheckGuards):
+            actions.refuse_step(claimed, position, reason)
+            return False
+        return actions.finish_step(claimed, position, machine.StepResult(machine.Did.FAILED, reason))
     output = Output(opened.values())
-    refused: Text | None = None
-    result: machine.StepResult | None = None
     with heartbeat(claimed, position, output) as stop:
         if isinstance(move, machine.CheckGuards):
             refused = first_refusal(claimed, stamped, step, filling, output, stop)
             if refused is None:
                 actions.begin_step(claimed, position)
-        if refused is None:
-            result = execute(prepared, output, stop)
-    if refused is not None:
-        actions.refuse_step(claimed, position, refused)
-    elif result is not None:
-        actions.finish_step(claimed, position, result)
+        else:
+            refused = None
+        result = execute(prepared, output, stop) if refused is None else None
+    if result is None:
+        actions.refuse_step(claimed, position, refused or Text("plans.stopped"))
+        return False
+    said = _redacted(result, _redactor(claimed))
+    return insist(lambda: actions.finish_step(claimed, position, said))
+
+
+def insist(write: Callable[[], T]) -> T:
+    """Write down what was done, trying again while the database is away: it must not be forgotten for a restart."""
+    until = clock.system.monotonic() + INSIST_S
+    while True:
+        try:
+            return write()
+        except (OperationalError, InterfaceError) as error:
+            connections.close_all()
+            if clock.system.monotonic() >= until:
+                raise
+            log.warning("what a step did could not be written down yet", error=str(error))
+            threading.Event().wait(FLUSH_S)
 
 
 class RunEngine:

@@ -19,6 +19,20 @@ TEXTS = {
     "plans.step_failed_state": _("failed"),
     "plans.step_refused_state": _("refused"),
     "plans.step_unknown_state": _("unknown"),
+    # the library
+    "plans.verb_restart": _("Restart"),
+    "plans.verb_isolate": _("Isolate"),
+    "plans.verb_downgrade": _("Downgrade"),
+    "plans.verb_rollback": _("Roll back"),
+    "plans.verb_other": _("Other"),
+    # how a run stands, in one sentence
+    "plans.now_running": _("“{plan}” is running."),
+    "plans.now_verifying": _("The steps of “{plan}” are done; the figures are watched."),
+    "plans.now_helped": _("“{plan}” helped: {reason}."),
+    "plans.now_did_not_help": _("“{plan}” did not help: {reason}."),
+    "plans.now_failed": _("“{plan}” failed: {reason}"),
+    "plans.now_outcome_unknown": _("“{plan}” waits for somebody to look: {reason}."),
+    "plans.now_cancelled": _("“{plan}” was stopped: {reason}."),
     # how a run or a step ended
     "plans.step_failed": _("step “{step}”: {reason}. Nothing after it was done."),
     "plans.step_refused": _("step “{step}” was not done: {reason}. Nothing after it was done."),

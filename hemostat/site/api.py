@@ -1,6 +1,7 @@
 """The REST API's frame: `/api/v1/`, its OpenAPI 3.1 document, and one shape for every error.
 
-The operations themselves live in the rooms, each in an `api.py` with a `router`.
+The operations themselves live in the rooms, each in an `api.py` with a `router`, whose paths stand under `PREFIX`
+where the room gives one.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from django.utils.translation import gettext as _
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
-from ninja.operation import PathView
 
 from hemostat.base.problems import CONTENT_TYPE, FieldError, ProblemError, problem
 from hemostat.base.refusals import RefusedError
@@ -84,18 +84,18 @@ api = HouseAPI(
 
 
 @api.exception_handler(ProblemError)
-def _problem(request: HttpRequest, error: ProblemError) -> HttpResponse:  # noqa: ARG001 - ninja's signature
+def _problem(request: HttpRequest, error: ProblemError) -> HttpResponse:
     return problem(error)
 
 
 @api.exception_handler(RefusedError)
-def _refused(request: HttpRequest, error: RefusedError) -> HttpResponse:  # noqa: ARG001
+def _refused(request: HttpRequest, error: RefusedError) -> HttpResponse:
     errors = [FieldError(error.field, error.message)] if error.field else []
     return problem(ProblemError(409 if error.conflict else 422, error.message, errors=errors))
 
 
 @api.exception_handler(ValidationError)
-def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:  # noqa: ARG001
+def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """Names each field by its path; where it stands (body, query, path) and the argument's name do not help."""
     errors = [
         FieldError(".".join(str(part) for part in e["loc"][2 if e["loc"][0] == "body" else 1 :]), e["msg"])
@@ -105,7 +105,7 @@ def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:  # n
 
 
 @api.exception_handler(AuthenticationError)
-def _unknown_caller(request: HttpRequest, error: AuthenticationError) -> HttpResponse:  # noqa: ARG001
+def _unknown_caller(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
     return problem(
         ProblemError(
             401,
@@ -116,17 +116,17 @@ def _unknown_caller(request: HttpRequest, error: AuthenticationError) -> HttpRes
 
 
 @api.exception_handler(HttpError)
-def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:  # noqa: ARG001
+def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     return problem(ProblemError(error.status_code, error.message))
 
 
 @api.exception_handler(PermissionDenied)
-def _forbidden(request: HttpRequest, error: PermissionDenied) -> HttpResponse:  # noqa: ARG001
+def _forbidden(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
     return problem(ProblemError(403, str(error)))
 
 
 @api.exception_handler(Http404)
-def _nothing_there(request: HttpRequest, error: Http404) -> HttpResponse:  # noqa: ARG001
+def _nothing_there(request: HttpRequest, error: Http404) -> HttpResponse:
     return problem(ProblemError(404))
 
 
@@ -139,8 +139,9 @@ def _our_fault(request: HttpRequest, error: Exception) -> HttpResponse:
 def _collect() -> None:
     """Take over the router of every room that has one."""
     for room in apps.get_app_configs():
-        if room.name.startswith("hemostat.") and room.label != "site" and module_has_submodule(room.module, "api"):  # type: ignore[arg-type]
-            api.add_router("", import_module(f"{room.name}.api").router)
+        if room.name.startswith("hemostat.") and room.label != "site" and module_has_submodule(room.module, "api"):
+            module = import_module(f"{room.name}.api")
+            api.add_router(getattr(module, "PREFIX", ""), module.router)
 
 
 def _permissions() -> dict[str, dict[str, Permission | None]]:
@@ -148,9 +149,10 @@ def _permissions() -> dict[str, dict[str, Permission | None]]:
     found: dict[str, dict[str, Permission | None]] = {}
     for router in api._get_bound_routers():
         for path, view in router.path_operations.items():
-            methods = found.setdefault(path.lstrip("/").replace("{", "<").replace("}", ">"), {})
-            for operation in cast("PathView", view).operations:
-                (auth, *_others) = operation.auth_callbacks or [None]
+            full = "/".join(part for part in (router.prefix.strip("/"), path.lstrip("/")) if part)
+            methods = found.setdefault(full.replace("{", "<").replace("}", ">"), {})
+            for operation in view.operations:
+                auth = next(iter(operation.auth_callbacks), None)
                 methods.update(dict.fromkeys(operation.methods, getattr(auth, "permission", None)))
     return found
 
@@ -171,7 +173,7 @@ def _framed(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponse
 def urlpatterns() -> tuple[list[URLPattern | URLResolver], str, str]:
     """All routes, for `path("api/v1/", …)`; each callback carries `permissions`, by method, or `permission`."""
     _collect()
-    patterns, app_name, namespace = cast("tuple[list[URLPattern | URLResolver], str, str]", api.urls)
+    patterns, app_name, namespace = api.urls
     needed = _permissions()
     for pattern in patterns:
         if not isinstance(pattern, URLPattern):

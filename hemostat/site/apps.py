@@ -13,7 +13,10 @@ class SiteConfig(AppConfig):
 
     def ready(self) -> None:
         from hemostat.events import registry
-        from hemostat.site import flow, texts
+        from hemostat.paging import brief
+        from hemostat.site import flow, places, suggestions, texts
 
         registry.install(flow.FLOW)
+        brief.suggest_with(suggestions.best_plan)
         texts.register_all()
+        places.register_all()

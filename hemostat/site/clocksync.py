@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -17,25 +18,39 @@ from hemostat.base import clock
 log = structlog.get_logger()
 
 INTERVAL_S = 10.0
+TRIES = 5
 NEGLIGIBLE = timedelta(milliseconds=50)
-"""Differences below this are noise of the measurement; following them would let time go back and forth."""
+"""Differences below this (and half a round trip) are noise; following them would let time go back and forth."""
 
 
-def measure(conn: psycopg.Connection) -> timedelta:
-    """The database's clock minus this machine's, half a round trip allowed for."""
-    before, began = datetime.now(UTC), time.monotonic()
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The database's clock minus this machine's, and by how much that may be wrong."""
+
+    offset: timedelta
+    doubt: timedelta
+
+
+def measure(conn: psycopg.Connection) -> Measured:
+    """Ask a few times and believe the quickest answer: its round trip bounds the error."""
+    return min((_measure_once(conn) for _ in range(TRIES)), key=lambda measured: measured.doubt)
+
+
+def _measure_once(conn: psycopg.Connection) -> Measured:
+    before, began = datetime.now(UTC), time.monotonic()  # house: time - this is what compares the clocks
     row = conn.execute("select clock_timestamp()").fetchone()
-    trip = timedelta(seconds=time.monotonic() - began)
+    half = timedelta(seconds=time.monotonic() - began) / 2
     assert row is not None
     there: datetime = row[0]
-    return there - (before + trip / 2)
+    return Measured(offset=there - (before + half), doubt=half)
 
 
-def follow(offset: timedelta, present: timedelta) -> timedelta:
+def follow(measured: Measured, present: timedelta) -> timedelta:
     """The offset to use from now on, given a fresh measurement and the one in use."""
-    if abs(offset - present) < NEGLIGIBLE:
+    noise = NEGLIGIBLE + measured.doubt
+    if abs(measured.offset - present) < noise:
         return present
-    return timedelta() if abs(offset) < NEGLIGIBLE else offset
+    return timedelta() if abs(measured.offset) < noise else measured.offset
 
 
 def start(conninfo: str, stop: threading.Event | None = None) -> threading.Thread:

@@ -23,7 +23,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     database_url: str = ""
     """`postgresql://…` of your own server (15 or newer); empty: the embedded one. Also read from DATABASE_URL."""
     public_url: str = "http://localhost:8080"
-    """The address by which people and links in messages reach the pages."""
+    """The address by which people and links in messages reach the pages; not set: localhost and `web_port`."""
     host: str = "127.0.0.1"
     """Address on which the processes listen."""
     web_port: int = 8080
@@ -67,9 +67,22 @@ def load(environ: Mapping[str, str], toml: Path | None = None) -> Config:
         if text is not None:
             values[name] = [p.strip() for p in text.split(",") if p.strip()] if field.type == list[str] else text
     try:
-        return msgspec.convert(values, Config, strict=False)
+        found = msgspec.convert(values, Config, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"settings: {error}") from error
+        raise ConfigError(_explained(str(error), values)) from error
+    if "public_url" not in values:
+        found = msgspec.structs.replace(found, public_url=f"http://localhost:{found.web_port}")
+    return found
+
+
+def _explained(message: str, values: Mapping[str, object]) -> str:
+    """Msgspec's "Expected `int`, got `str` - at `$.web_port`", told with the setting's name and value."""
+    wanted, _, path = message.partition(" - at `$.")
+    name = path.rstrip("`").partition("[")[0]
+    if name not in values:
+        return f"Settings: {message}. See docs/settings.md for the names there are."
+    shown = "…" if "secret" in name or "password" in name else repr(values[name])
+    return f"HEMOSTAT_{name.upper()} is {shown}: {wanted.partition(',')[0].lower().replace('`', '')} is needed."
 
 
 @cache

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Literal
 
+from hemostat.base.failures import StorageError
 from hemostat.site import database
 from hemostat.site.config import config
-from hemostat.base.failures import StorageError
 
 Process = Literal["web", "engine", "command"]
 

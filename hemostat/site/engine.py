@@ -58,7 +58,7 @@ class Engine:
         self.leadership = Leadership(conninfo, self.stop)
         self.process = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._states = {loop.name: [State() for _ in range(loop.threads)] for loop in loops}
-        self._wakes: list[threading.Event] = []
+        self._wakes: list[tuple[Loop, threading.Event]] = []
 
     def run(self) -> None:
         """Work until `stop` is set, then let the rounds under way finish."""
@@ -68,7 +68,7 @@ class Engine:
         for loop in self._loops:
             for number, state in enumerate(self._states[loop.name]):
                 wake = threading.Event()
-                self._wakes.append(wake)
+                self._wakes.append((loop, wake))
                 name = f"{loop.name}-{number}" if loop.threads > 1 else loop.name
                 workers.append(
                     threading.Thread(target=self._keep_doing, args=(loop, state, wake), name=name, daemon=True)
@@ -78,7 +78,7 @@ class Engine:
             worker.start()
         readiness.tell()
         self._keep_beating()
-        self.wake_all()
+        self.wake_all(to_stop=True)
         deadline = clock.monotonic() + STOP_GRACE_S
         for worker in workers:
             worker.join(max(0.0, deadline - clock.monotonic()))
@@ -86,10 +86,11 @@ class Engine:
                 log.warning("stopped in the middle of a round; its rows are taken again", loop=worker.name)
         self._say_goodbye()
 
-    def wake_all(self) -> None:
-        """Let every loop look at once."""
-        for wake in self._wakes:
-            wake.set()
+    def wake_all(self, *, to_stop: bool = False) -> None:
+        """Let every loop look at once; those that go by the clock only `to_stop`."""
+        for loop, wake in self._wakes:
+            if loop.wakes or to_stop:
+                wake.set()
 
     def _keep_doing(self, loop: Loop, state: State, wake: threading.Event) -> None:
         from django.db import connection
@@ -103,7 +104,7 @@ class Engine:
             state.busy_since = clock.now()
             try:
                 worked = loop.work(clock.now())
-                pause = 0.0 if worked else self._until_next(loop)
+                pause = 0.0 if worked and loop.until_done else self._until_next(loop)
                 failures, state.error, state.error_since = 0, "", None
             except Exception as error:  # noqa: BLE001 - a loop goes on whatever happens in a round; it is told below
                 failures += 1

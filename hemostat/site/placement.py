@@ -79,7 +79,7 @@ def place(data: Path) -> Placement:
     notes: list[str] = []
     if cluster.is_symlink() and not cluster.exists():
         raise StorageError(
-            f"{cluster} points to {os.readlink(cluster)}, which is gone: the database files are missing.",
+            f"{cluster} points to {cluster.readlink()}, which is gone: the database files are missing.",
             f"Bring that folder back, or delete {cluster} to start with an empty database.",
         )
     account = server_account(cluster)
@@ -106,9 +106,15 @@ def can_enter(account: Account, folder: Path) -> bool:
 
 
 def run_as(account: Account | None, argv: list[str]) -> subprocess.CompletedProcess[bytes]:
-    """Run a short command as `account` and return what came of it."""
-    as_user = {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
-    return subprocess.run(argv, cwd="/", check=False, capture_output=True, **as_user)  # type: ignore[call-overload, no-any-return]
+    """Run a short command as `account` and return what came of it; exit code 126 when it may not be run at all."""
+    others: list[str | int] | None = [] if account else None
+    user, group = (account.uid, account.gid) if account else (None, None)
+    try:
+        return subprocess.run(
+            argv, cwd="/", check=False, capture_output=True, user=user, group=group, extra_groups=others
+        )
+    except PermissionError as error:
+        return subprocess.CompletedProcess(argv, 126, b"", str(error).encode())
 
 
 def make_private(folder: Path, account: Account | None) -> None:
@@ -144,7 +150,7 @@ def _socket_folder(data: Path, home: Path, account: Account | None) -> Path:
     if not link.exists():
         wanted = home / "run"
         if not _fits(wanted):
-            wanted = Path(tempfile.mkdtemp(prefix="hemostat-", dir="/tmp"))  # noqa: S108 - short, and made private
+            wanted = Path(tempfile.mkdtemp(prefix="hemostat-", dir="/tmp"))
         if wanted.resolve() != link.resolve():
             link.symlink_to(wanted)
     folder = link.resolve()

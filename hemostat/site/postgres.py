@@ -6,6 +6,7 @@ servers behind. See `docs/decisions/`.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib.util
 import os
@@ -129,7 +130,7 @@ class Cluster:
         if marker.exists():
             if (found := marker.read_text().strip()) != str(MAJOR):
                 raise VersionError(
-                    f"The database files in {self.folder} were made by PostgreSQL {found}; this program brings {MAJOR}.",
+                    f"The database in {self.folder} was made by PostgreSQL {found}; this program brings {MAJOR}.",
                     f"Dump them with PostgreSQL {found}, move the folder away, start again and load the dump.",
                 )
             return False
@@ -285,10 +286,8 @@ def _working_folder(pid: int) -> Path | None:
 
 
 def _send(pid: int, sig: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, sig)
-    except ProcessLookupError:
-        pass
 
 
 def _last_line(output: bytes | str) -> str:

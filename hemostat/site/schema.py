@@ -68,9 +68,7 @@ def difference(conn: psycopg.Connection) -> Difference:
     applied = frozenset(conn.execute("select app, name from django_migrations").fetchall())
     ours = known()
     rooms = {app for app, _ in ours} - OUTSIDE_APPS.keys()
-    return Difference(
-        missing=ours - applied, unknown=frozenset((a, n) for a, n in applied - ours if a in rooms)
-    )
+    return Difference(missing=ours - applied, unknown=frozenset((a, n) for a, n in applied - ours if a in rooms))
 
 
 def connect(conninfo: str, *, attempts: int = 1, shown: str = "") -> psycopg.Connection:
@@ -97,8 +95,7 @@ def connect(conninfo: str, *, attempts: int = 1, shown: str = "") -> psycopg.Con
     if version < LEAST_SERVER * 10_000:
         conn.close()
         raise VersionError(
-            f"The database server ({where}) is PostgreSQL {version // 10_000}; "
-            f"Hemostat needs {LEAST_SERVER} or newer.",
+            f"The database server ({where}) is PostgreSQL {version // 10_000}; Hemostat needs {LEAST_SERVER} or newer.",
             "Upgrade the server, or leave DATABASE_URL empty to use the embedded one.",
         )
     return conn

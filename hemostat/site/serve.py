@@ -35,6 +35,7 @@ def serve(app: App, listener: socket.socket, *, trusted_proxies: list[str], grac
             loop="uvloop",
             http="httptools",
             ws="none",
+            interface="asgi3",
             lifespan="on",
             log_config=None,
             access_log=False,

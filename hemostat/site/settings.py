@@ -77,6 +77,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "hemostat.base.navigation.context",
+                "hemostat.channels.context.notices",
             ],
         },
     }
@@ -122,9 +123,7 @@ MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 
 # Rate limits of signing in count in the database, so that they hold across all web processes.
-CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "people_shared_cache"}
-}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "people_shared_cache"}}
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English"))]

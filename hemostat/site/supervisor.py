@@ -8,6 +8,7 @@ Linux the parts are told by the kernel when the supervisor dies, however it dies
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -17,8 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from hemostat.site import readiness
 from hemostat.base.failures import Exit, HemostatError
+from hemostat.site import readiness
 from hemostat.site.postgres import die_with_parent
 
 FIRST_DELAY_S = 0.25
@@ -66,6 +67,7 @@ class _Runner:
         self.process: subprocess.Popen[bytes] | None = None
         self.ready = asyncio.Event()
         self.was_ready = False
+        self.ready_at: float | None = None
         self.stopping = False
         self.restarts = 0
         self.task: asyncio.Task[None] | None = None
@@ -88,15 +90,15 @@ class _Runner:
                 continue
             if self.stopping:
                 return
-            started = time.monotonic()
-            code = await self._run_once(started)
+            self.ready_at = None
+            code = await self._run_once(time.monotonic())
             if self.stopping:
                 return
             if not self.was_ready and code in HOPELESS:
                 self.supervisor.give_up(code)
                 return
-            lived = time.monotonic() - started
-            delay = FIRST_DELAY_S if lived > STEADY_S else min(delay * 2, LONGEST_DELAY_S)
+            steady = self.ready_at is not None and time.monotonic() - self.ready_at > STEADY_S
+            delay = FIRST_DELAY_S if steady else min(delay * 2, LONGEST_DELAY_S)
             self.restarts += 1
             self.say(f"ended with {_how(code)}; started again in {delay:g} s (restart {self.restarts})")
             await asyncio.sleep(delay)
@@ -126,10 +128,11 @@ class _Runner:
         await asyncio.wait({ended, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if waiting.done() and waiting.result() and not ended.done():
             self.was_ready = True
+            self.ready_at = time.monotonic()
             self.ready.set()
             if self.restarts:
                 self.say(f"is ready again after {time.monotonic() - started:.1f} s")
-        code = await ended
+        code: int = await ended
         self.ready.clear()
         waiting.cancel()
         _signal_group(process.pid, signal.SIGKILL)
@@ -295,11 +298,8 @@ async def _first_byte(fd: int) -> bytes:
 
 
 def _signal_group(pid: int, sig: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # the latter: macOS, for a group of zombies
         os.killpg(pid, sig)
-    except (ProcessLookupError, PermissionError):
-        # PermissionError: on macOS for a group of zombies.
-        pass
 
 
 def _how(code: int) -> str:

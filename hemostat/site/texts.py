@@ -13,5 +13,6 @@ from hemostat.base import texts
 def register_all() -> None:
     """Import `texts.py` of every room that has one and register its `TEXTS`."""
     for app in apps.get_app_configs():
-        if app.name.startswith("hemostat.") and module_has_submodule(app.module, "texts") and app.label not in {"base", "site"}:  # type: ignore[arg-type]
+        ours = app.name.startswith("hemostat.") and app.label not in {"base", "site"}
+        if ours and app.module is not None and module_has_submodule(app.module, "texts"):
             texts.register(import_module(f"{app.name}.texts").TEXTS)

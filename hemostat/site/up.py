@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import IO
 
 from hemostat import __version__
+from hemostat.base.failures import Exit, HemostatError, InUseError, StorageError
 from hemostat.site import database, keys, schema
 from hemostat.site.config import Config, config
-from hemostat.base.failures import Exit, HemostatError, InUseError, StorageError
 from hemostat.site.listen import is_served, take_port
 from hemostat.site.placement import place
 from hemostat.site.postgres import Cluster, check_space
@@ -58,7 +58,7 @@ def up(*, extra: Extra | None = None, announce: Callable[[], None] | None = None
         if not settings.database_url:
             steps.append([_postgres(settings)])
         steps.append(_schema_then_processes(settings))
-        steps.append(_extra(settings, extra, announce or (lambda: tell_address(settings))))
+        steps.append(_extra(extra, announce or (lambda: tell_address(settings))))
         began = time.monotonic()
         code = asyncio.run(supervisor.run(steps))
         say("hemostat", f"Stopped after {time.monotonic() - began:.0f} s. Everything is kept.")
@@ -78,7 +78,9 @@ class _exclusive:  # noqa: N801 - used as a function
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file = (self._folder / "up.lock").open("a+")
         except OSError as error:
-            raise StorageError(f"The data folder {self._folder} cannot be written: {error.strerror}.", advice) from error
+            raise StorageError(
+                f"The data folder {self._folder} cannot be written: {error.strerror}.", advice
+            ) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -196,7 +198,7 @@ def process(name: str, needs: Sequence[str] = ()) -> Part:
     return Part(name=name, argv=command(name), needs=needs, env={"PYTHONUNBUFFERED": "1"})
 
 
-def _extra(settings: Config, extra: Extra | None, announce: Callable[[], None]) -> Step:
+def _extra(extra: Extra | None, announce: Callable[[], None]) -> Step:
     async def step(supervisor: Supervisor) -> Sequence[Part]:
         parts = await supervisor.in_thread(extra) if extra else []
         await supervisor.in_thread(announce)

@@ -1,7 +1,7 @@
 """The web process: pages and API by Django, the alert part of the door beside it without Django, on one port.
 
 Django is served over WSGI by a pool of threads: served as ASGI it is an order of magnitude slower, and a slow page
-would hold up alerts. What is not Django's is decided here by path, in one place.
+would hold up alerts. What is not Django's is decided here, in one place.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from hemostat.site import clocksync, database, schema
+from hemostat.intake.door import Door
+from hemostat.site import clocksync, database, doors, schema
 from hemostat.site.config import Config, config
 from hemostat.site.listen import take_port
 from hemostat.site.logs import configure
@@ -22,13 +23,9 @@ log = structlog.get_logger()
 THREADS = 4
 """Requests that Django answers at the same time."""
 
-ALERTS = "/api/v2/alerts"
-OTLP = frozenset({"/v1/traces", "/v1/metrics", "/v1/logs"})
-
 
 def run() -> None:
     """Serve until told to stop. Raises `HemostatError` where it cannot start."""
-    from hemostat.intake import door
     from hemostat.site.django import django_setup
 
     configure("web")
@@ -42,14 +39,13 @@ def run() -> None:
     from a2wsgi import WSGIMiddleware
     from django.core.wsgi import get_wsgi_application
 
-    pages: App = WSGIMiddleware(get_wsgi_application(), workers=THREADS)  # type: ignore[assignment]
-    app = dispatcher(settings, pages=pages, door=door.app)
+    pages: App = WSGIMiddleware(get_wsgi_application(), workers=THREADS)  # type: ignore[arg-type, assignment]
+    app = dispatcher(settings, pages=pages, door=doors.make(settings, telemetry=False))
     serve(app, listener, trusted_proxies=settings.trusted_proxies, grace_s=5)
 
 
-def dispatcher(settings: Config, *, pages: App, door: App) -> App:
+def dispatcher(settings: Config, *, pages: App, door: Door) -> App:
     """Who answers what: the door takes alerts (and the start and end of the process), Django the rest."""
-    intake_address = f"http://{urlsplit(settings.public_url).hostname or 'localhost'}:{settings.intake_port}"
     local = urlsplit(settings.public_url).hostname == "localhost"
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,19 +53,12 @@ def dispatcher(settings: Config, *, pages: App, door: App) -> App:
             await door(scope, receive, send)
             return
         path, method = scope["path"], scope["method"]
-        if path == ALERTS and method == "POST":
-            await door(scope, receive, send)
-        elif path in OTLP:
-            await answer(
-                send,
-                421,
-                {"error": f"Telemetry is taken at {intake_address}{path}, not at the address of the pages.",
-                 "endpoint": intake_address},
-            )  # fmt: skip
-        elif path == "/-/healthy":
+        if path == "/-/healthy":
             await answer(send, 200, {"status": "healthy"})
         elif path == "/-/ready":
-            await _ready(send)
+            await _ready(door, send)
+        elif door.serves(method, path):
+            await door(scope, receive, send)
         elif local and method in {"GET", "HEAD"} and (to := _by_name(scope)):
             # Passkeys and the session's cookie belong to the name; an IP address is no name to them.
             await answer(send, 307, {"location": to}, (b"location", to.encode("latin-1")))
@@ -89,12 +78,15 @@ def _by_name(scope: Scope) -> str | None:
     return f"{scope['scheme']}://localhost{':' if port else ''}{port}{path}{'?' if query else ''}{query}"
 
 
-async def _ready(send: Send) -> None:
+async def _ready(door: Door, send: Send) -> None:
+    reason = "" if door.ready else "alerts cannot be stored yet"
     try:
         await asyncio.to_thread(_ask_database)
     except Exception as error:  # noqa: BLE001 - whatever keeps the database from answering, we are not ready
         log.warning("not ready", reason=str(error))
-        await answer(send, 503, {"status": "the database does not answer"}, (b"retry-after", b"1"))
+        reason = "the database does not answer"
+    if reason:
+        await answer(send, 503, {"status": reason}, (b"retry-after", b"1"))
     else:
         await answer(send, 200, {"status": "ready"})
 

@@ -7,11 +7,14 @@ import os
 import psycopg
 from psycopg import sql
 
+from hemostat.site.placement import place
 from hemostat.site.postgres import Cluster
 from hemostat_lab.layout import Layout, Role
 
 ACCESS = "local all postgres trust\nhost shop shop 127.0.0.1/32 scram-sha-256\n"
 """The owner by the private socket alone; the shop over TCP, by password. Nobody else."""
+
+ACCESS_FILE = "access.conf"
 
 TABLE = sql.SQL("""
     CREATE TABLE IF NOT EXISTS orders (
@@ -30,14 +33,15 @@ TABLE = sql.SQL("""
 
 
 def cluster(layout: Layout) -> Cluster:
-    """The store's cluster."""
+    """The store's cluster, placed where the server's user can reach it."""
+    placement = place(layout.folder)
     return Cluster(
-        layout.store_folder,
-        layout.folder / "run",
+        placement.cluster,
+        placement.sockets,
         {
             "listen_addresses": "127.0.0.1",
             "port": str(layout.ports[layout.names[Role.STORE]]),
-            "hba_file": str(layout.store_folder / "access.conf"),
+            "hba_file": str(placement.cluster / ACCESS_FILE),
             "max_connections": "40",
             "shared_buffers": "32MB",
             "synchronous_commit": "off",
@@ -48,20 +52,18 @@ def cluster(layout: Layout) -> Cluster:
 def prepare(cluster: Cluster) -> None:
     """Make the cluster the first time, and say who may come in."""
     cluster.prepare()
-    access = cluster.folder / "access.conf"
+    access = cluster.folder / ACCESS_FILE
     access.write_text(ACCESS)
     access.chmod(0o644)
 
 
-def make_shop(layout: Layout) -> None:
+def make_shop(cluster: Cluster, layout: Layout) -> None:
     """Make the shop's database, user and table where they are not there yet."""
     port = layout.ports[layout.names[Role.STORE]]
-    owner = {"host": os.fspath(layout.folder / "run"), "port": port, "user": "postgres", "autocommit": True}
+    owner = {"host": os.fspath(cluster.socket_dir), "port": port, "user": "postgres", "autocommit": True}
     with psycopg.connect(dbname="postgres", **owner) as connection:  # type: ignore[arg-type]
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'shop'").fetchone():
-            connection.execute(
-                sql.SQL("CREATE ROLE shop LOGIN PASSWORD {}").format(sql.Literal(layout.store_password))
-            )
+            connection.execute(sql.SQL("CREATE ROLE shop LOGIN PASSWORD {}").format(sql.Literal(layout.store_password)))
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = 'shop'").fetchone():
             connection.execute("CREATE DATABASE shop")
     with psycopg.connect(dbname="shop", **owner) as connection:  # type: ignore[arg-type]

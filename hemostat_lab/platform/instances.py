@@ -37,6 +37,7 @@ class Instance:
     """monotonic seconds"""
     deaths: int = 0
     """in a row, without having lived for long"""
+    starting: bool = False
 
     @property
     def port(self) -> int:
@@ -48,8 +49,22 @@ class Instance:
         """Whether its process is there."""
         return self.process is not None and self.process.poll() is None
 
+    @property
+    def state(self) -> str:
+        """`starting`, `running` or `stopped`."""
+        if self.starting:
+            return "starting"
+        return "running" if self.running else "stopped"
+
     async def start(self, release: str) -> None:
         """Start it on `release` and wait until it listens; raises `StartError`."""
+        self.starting = True
+        try:
+            await self._start(release)
+        finally:
+            self.starting = False
+
+    async def _start(self, release: str) -> None:
         self.release = release
         self.started_at = time.monotonic()
         log = self.layout.folder / "logs" / f"{self.name}.log"
@@ -115,7 +130,7 @@ class StoreProcess:
         log = self.layout.folder / "logs" / f"{self.name}.log"
         log.parent.mkdir(exist_ok=True)
         with log.open("ab") as output:
-            process: subprocess.Popen[bytes] = subprocess.Popen(  # type: ignore[call-overload]
+            process: subprocess.Popen[bytes] = subprocess.Popen(
                 self.cluster.argv(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -130,7 +145,7 @@ class StoreProcess:
             if time.monotonic() > deadline:
                 raise StartError(f"{self.name} was not ready within {READY_WITHIN_S:.0f} s: {_tail(log)}")
             await asyncio.sleep(0.05)
-        await asyncio.to_thread(database.make_shop, self.layout)
+        await asyncio.to_thread(database.make_shop, self.cluster, self.layout)
 
     async def stop(self) -> None:
         """Shut it down, connections and all."""

@@ -77,9 +77,7 @@ class Platform:
         while not self._stopping:
             await asyncio.sleep(WATCH_EVERY_S)
             if store_was_running and not self.store.running and not self._store_lock.locked():
-                self._say(
-                    f"{self.store.name} is gone. A database is not started again without being asked to."
-                )
+                self._say(f"{self.store.name} is gone. A database is not started again without being asked to.")
             store_was_running = self.store.running
             for deployment in self.services.values():
                 if not deployment.lock.locked():
@@ -111,7 +109,7 @@ class Platform:
         async with deployment.lock:
             if len(deployment.history) < 2:
                 raise NotNowError(
-                    f"{name} runs {deployment.history[-1]}, its first release here: there is none to roll back to"
+                    f"{name} runs {deployment.history[-1]}, its first release here; there is no former one"
                 )
             former = deployment.history[-2]
             done = await self._roll(deployment, former)
@@ -145,9 +143,7 @@ class Platform:
                 raise NotNowError(f"{name} is the last instance of {deployment.name} in rotation")
             instance.isolated = True
             self._write_rotation()
-        return [
-            f"{name} is out of rotation; {', '.join(i.name for i in others)} answers for {deployment.name}."
-        ]
+        return [f"{name} is out of rotation; {', '.join(i.name for i in others)} answers for {deployment.name}."]
 
     async def restore(self, name: str) -> list[str]:
         """Put an isolated instance back into rotation."""
@@ -165,7 +161,7 @@ class Platform:
                     "release": d.history[-1],
                     "former_release": d.history[-2] if len(d.history) > 1 else None,
                     "instances": {
-                        i.name: {"running": i.running, "release": i.release, "in_rotation": not i.isolated}
+                        i.name: {"state": i.state, "release": i.release, "in_rotation": not i.isolated}
                         for i in d.instances
                     },
                 }

@@ -18,9 +18,6 @@ from hemostat_lab.platform.doors import operations_door, release_door
 from hemostat_lab.platform.instances import StartError
 from hemostat_lab.platform.operations import Platform
 
-READY = "ready"
-"""The file in the lab's folder that says that the shop is up; it holds the platform's process id."""
-
 
 class Door(uvicorn.Server):
     """A server among several in one process: signals are the process's business."""
@@ -47,7 +44,7 @@ async def run(layout: Layout) -> None:
     loop = asyncio.get_running_loop()
     for sig in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(sig, stop.set)
-    ready = layout.folder / READY
+    ready = layout.ready_file
     ready.unlink(missing_ok=True)
     layout.release_socket.unlink(missing_ok=True)
     platform = Platform(layout, say)

@@ -9,12 +9,13 @@ from random import Random
 from typing import Any
 
 from opentelemetry import trace
-from opentelemetry.trace import Span
+from opentelemetry.trace import Span, Status, StatusCode
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Match, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hemostat_lab.layout import Layout, Role
 from hemostat_lab.rotation import Rotation
@@ -47,9 +48,29 @@ def refuse(status: int, code: str, sentence: str) -> JSONResponse:
     return JSONResponse({"code": code, "error": sentence}, status_code=status)
 
 
+class TellFailures:
+    """Records an exception in the server span and answers 500.
+
+    The ASGI instrumentation sees an exception only after the 500 was sent and its span has ended.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:  # noqa: BLE001 - this is where every failure of a request ends
+            span = trace.get_current_span()
+            span.record_exception(error, escaped=True)
+            span.set_status(Status(StatusCode.ERROR, type(error).__name__))
+            answer = JSONResponse({"error": "Something failed in here."}, status_code=500)
+            await answer(scope, receive, send)
+
+
 def build(layout: Layout, service: Service, *, chance: Random) -> ASGIApp:
     """The traced application of one instance."""
-    # Not at the top: the instrumentation reads its settings when it is loaded, and `telemetry.start` sets them.
+    # Not at the top: the instrumentation reads settings when it is loaded, and `telemetry.start` makes them.
     from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 
     rotation = Rotation(layout.rotation_file)
@@ -64,7 +85,7 @@ def build(layout: Layout, service: Service, *, chance: Random) -> ASGIApp:
         await store.aclose()
 
     return OpenTelemetryMiddleware(
-        Starlette(routes=routes, lifespan=lifespan),
+        Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(TellFailures)]),
         default_span_details=lambda scope: _name_by_route(routes, scope),
         server_request_hook=_tell_user,
         exclude_spans=["receive", "send"],

@@ -19,7 +19,7 @@ from hemostat_lab.shop.store import as_json
 
 SLOW_LIST_SHARE = 0.008
 SLOW_LIST_S = 0.5
-UNMIGRATED_EVERY = 40
+UNMIGRATED_EVERY = 80
 """One user in this many has a history that cannot be read."""
 
 NOTE = sql.SQL(

@@ -1,4 +1,4 @@
-"""Payment, release 1.4.0: charges cards. Some are declined; the fraud check does not always answer in time."""
+"""Payment, release 1.4.0: charges cards. Some are declined; the fraud check is not always in time."""
 
 from __future__ import annotations
 
@@ -29,8 +29,6 @@ def service(shop: Shop) -> Sequence[Route]:
             return refuse(402, "card_declined", "The bank declined the card.")
         if luck < DECLINED_SHARE + NO_FRAUD_CHECK_SHARE:
             raise FraudCheckTimeoutError("the fraud check did not answer within 800 ms")
-        return JSONResponse(
-            {"charge": str(uuid.uuid4()), "amount_cents": order["amount_cents"]}, status_code=201
-        )
+        return JSONResponse({"charge": str(uuid.uuid4()), "amount_cents": order["amount_cents"]}, status_code=201)
 
     return [Route("/charges", charge, methods=["POST"])]

@@ -38,9 +38,7 @@ class Balancer(httpx.AsyncBaseTransport):
             except httpx.ConnectError as error:
                 refused = error
         if refused is not None:
-            raise httpx.ConnectError(
-                f"{service} refuses connections: {refused}", request=request
-            ) from refused
+            raise httpx.ConnectError(f"{service} refuses connections: {refused}", request=request) from refused
         raise httpx.ConnectError(f"no instance of {service} is in rotation", request=request)
 
     async def aclose(self) -> None:

@@ -22,9 +22,7 @@ GRACE_S = 3
 def main(folder: str, role_name: str, instance: str, release: str) -> None:
     """Serve until told to stop; the last spans are sent before the process ends."""
     layout, role = Layout.load(Path(folder)), Role(role_name)
-    provider = telemetry.start(
-        layout.telemetry, service=layout.names[role], instance=instance, version=release
-    )
+    provider = telemetry.start(layout.telemetry, service=layout.names[role], instance=instance, version=release)
     from hemostat_lab.shop import app, releases
 
     application = app.build(layout, releases.load(role, release), chance=Random(instance))

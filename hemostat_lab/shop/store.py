@@ -55,7 +55,7 @@ class Store:
                 raise
 
     async def forget_older_than(self, seconds: int) -> None:
-        """Delete old orders, so that a lab left alone for days does not grow; untraced, as by a nightly job."""
+        """Delete old orders, so that a lab left alone for days does not grow; untraced, as at night."""
         await self._run(
             sql.SQL("DELETE FROM orders WHERE placed_at < now() - make_interval(secs => %(seconds)s)"),
             {"seconds": seconds},

@@ -64,9 +64,7 @@ def test_two_exceptions_never_share_a_code(many: list[NodeException]) -> None:
 
 
 @given(st.lists(systems, min_size=1, max_size=5), st.lists(systems, min_size=1, max_size=5))
-def test_two_links_share_a_code_only_when_they_are_the_same_path(
-    one: list[System], other: list[System]
-) -> None:
+def test_two_links_share_a_code_only_when_they_are_the_same_path(one: list[System], other: list[System]) -> None:
     same = Link(tuple(one)).code == Link(tuple(other)).code
     assert same == (one == other)
     assert Link(tuple(one), partial=True).code != Link(tuple(one)).code
@@ -75,9 +73,7 @@ def test_two_links_share_a_code_only_when_they_are_the_same_path(
 def test_the_codes_that_are_stored_never_change() -> None:
     assert str(System("shop/checkout", "POST /pay")) == "shop/checkout@POST /pay"
     assert system.code("shop/checkout", "POST /pay") == "lr4rnlcgerf4uecf"
-    assert link.code(["lr4rnlcgerf4uecf", "aaaaaaaaaaaaaaaa"]) == link.code(
-        ("lr4rnlcgerf4uecf", "aaaaaaaaaaaaaaaa")
-    )
+    assert link.code(["lr4rnlcgerf4uecf", "aaaaaaaaaaaaaaaa"]) == link.code(("lr4rnlcgerf4uecf", "aaaaaaaaaaaaaaaa"))
     assert exceptions.encode("x", "dependency", "ConnectionRefusedError", "orders-db") == (
         "x!dependency:ConnectionRefusedError>orders-db"
     )
@@ -106,9 +102,7 @@ def test_a_code_held_by_another_text_is_lengthened() -> None:
 
 
 @given(ident=st.uuids(), line=st.integers(1, 99999), amount=st.integers(0, 10**12))
-def test_ids_and_line_numbers_in_messages_do_not_move_a_coordinate(
-    ident: object, line: int, amount: int
-) -> None:
+def test_ids_and_line_numbers_in_messages_do_not_move_a_coordinate(ident: object, line: int, amount: int) -> None:
     def raised(text: str) -> str:
         span = Span(exception=Raised("app.errors.ChargeError", text))
         return exceptions.of_span("sys", span).code

@@ -35,7 +35,11 @@ MINUTE = timedelta(minutes=1)
 
 # Around real transitions, so that the oracle's small windows meet them often.
 DAYS = [
-    *(date(y, m, d) for y in (2010, 2018, 2024, 2026) for m, d in ((3, 28), (3, 31), (10, 27), (11, 1), (2, 17), (4, 5))),
+    *(
+        date(y, m, d)
+        for y in (2010, 2018, 2024, 2026)
+        for m, d in ((3, 28), (3, 31), (10, 27), (11, 1), (2, 17), (4, 5))
+    ),
     date(2011, 12, 30),
     date(1993, 8, 21),
     date(2011, 11, 6),
@@ -166,7 +170,9 @@ def test_the_same_rotation_gives_the_same_turns_from_wherever_one_asks() -> None
 
 
 def test_a_rotation_without_people_has_nobody_on_call() -> None:
-    assert on_call(Rotation("UTC", Handoff.DAILY, date(2026, 1, 1), time(9), ()), datetime(2026, 1, 2, tzinfo=UTC)) is None
+    assert (
+        on_call(Rotation("UTC", Handoff.DAILY, date(2026, 1, 1), time(9), ()), datetime(2026, 1, 2, tzinfo=UTC)) is None
+    )
 
 
 @pytest.mark.parametrize("name", ["Mars/Olympus", "", "../etc/passwd", "Europe"])

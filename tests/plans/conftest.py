@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -80,5 +80,5 @@ class Kpi:
 
 
 @pytest.fixture
-def kpi(db: None) -> Callable[..., None]:
+def kpi(db: None) -> Kpi:
     return Kpi()

@@ -5,35 +5,49 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('intake', '0001_initial'),
+        ("intake", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Alert',
+            name="Alert",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('fingerprint', models.BinaryField(help_text='BLAKE2b of the sorted label set', max_length=16)),
-                ('name', models.CharField(max_length=200)),
-                ('labels', models.JSONField()),
-                ('annotations', models.JSONField(default=dict)),
-                ('generator_url', models.TextField(blank=True, default='')),
-                ('level', models.CharField(help_text='warning, critical or fatal', max_length=20)),
-                ('starts_at', models.DateTimeField()),
-                ('ends_at', models.DateTimeField(help_text='when it resolves unless it is sent again')),
-                ('last_seen_at', models.DateTimeField()),
-                ('received', models.BigIntegerField(default=1, help_text='how often it was sent')),
-                ('resolved_at', models.DateTimeField(blank=True, null=True)),
-                ('fate', models.JSONField(default=dict, help_text='code and parameters: joined, did not page and why')),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='intake.source')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "environment",
+                    models.CharField(help_text="the source's, unless a label names another known one", max_length=64),
+                ),
+                ("fingerprint", models.BinaryField(help_text="BLAKE2b of the sorted label set", max_length=16)),
+                ("name", models.CharField(max_length=200)),
+                ("labels", models.JSONField()),
+                ("annotations", models.JSONField(default=dict)),
+                ("generator_url", models.TextField(blank=True, default="")),
+                ("level", models.CharField(help_text="warning, critical or fatal", max_length=20)),
+                ("starts_at", models.DateTimeField()),
+                ("ends_at", models.DateTimeField(help_text="when it resolves unless it is sent again")),
+                ("ends_by_timeout", models.BooleanField(default=False, help_text="the sender told no end; it is ours")),
+                ("last_seen_at", models.DateTimeField()),
+                ("received", models.BigIntegerField(default=1, help_text="how often it was sent")),
+                ("resolved_at", models.DateTimeField(blank=True, null=True)),
+                ("fate", models.JSONField(default=dict, help_text="code and parameters: joined, did not page and why")),
+                ("source", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="intake.source")),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('resolved_at__isnull', True)), fields=['ends_at'], name='alert_ending')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('resolved_at__isnull', True)), fields=('source', 'fingerprint'), name='one_open_alert')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("resolved_at__isnull", True)), fields=["ends_at"], name="alert_ending"
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("resolved_at__isnull", True)),
+                        fields=("source", "fingerprint"),
+                        name="one_open_alert",
+                    )
+                ],
             },
         ),
     ]

@@ -4,30 +4,38 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Heartbeat',
+            name="Heartbeat",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('process', models.CharField(help_text='host, process id and a token of this run', max_length=120)),
-                ('loop', models.CharField(max_length=40)),
-                ('leads', models.BooleanField(default=False, help_text='the process holds the leadership')),
-                ('beat_at', models.DateTimeField()),
-                ('started_at', models.DateTimeField(help_text='when the process began')),
-                ('busy_since', models.DateTimeField(blank=True, help_text='when the present round began; null between rounds', null=True)),
-                ('rounds', models.BigIntegerField(default=0)),
-                ('error', models.TextField(blank=True, default='', help_text='why the last round failed; empty when it did not')),
-                ('error_since', models.DateTimeField(blank=True, null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("process", models.CharField(help_text="host, process id and a token of this run", max_length=120)),
+                ("loop", models.CharField(max_length=40)),
+                ("leads", models.BooleanField(default=False, help_text="the process holds the leadership")),
+                ("beat_at", models.DateTimeField()),
+                ("started_at", models.DateTimeField(help_text="when the process began")),
+                (
+                    "busy_since",
+                    models.DateTimeField(
+                        blank=True, help_text="when the present round began; null between rounds", null=True
+                    ),
+                ),
+                ("rounds", models.BigIntegerField(default=0)),
+                (
+                    "error",
+                    models.TextField(
+                        blank=True, default="", help_text="why the last round failed; empty when it did not"
+                    ),
+                ),
+                ("error_since", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'indexes': [models.Index(fields=['beat_at'], name='heartbeat_at')],
-                'constraints': [models.UniqueConstraint(fields=('process', 'loop'), name='heartbeat_once')],
+                "indexes": [models.Index(fields=["beat_at"], name="heartbeat_at")],
+                "constraints": [models.UniqueConstraint(fields=("process", "loop"), name="heartbeat_once")],
             },
         ),
     ]

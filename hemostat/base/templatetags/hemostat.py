@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -16,12 +17,15 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
-from hemostat.base import clock, texts
+from hemostat.base import clock, svg, texts
 from hemostat.base.texts import NBSP, Text
 
 register = template.Library()
+
+TWO_DAYS_S = 172_800
+"""From here on nobody counts hours."""
 
 SEVERITY_WORDS = (
     gettext_lazy("critical"),
@@ -48,7 +52,8 @@ _HEALTH_SHAPES = {
     '<path d="M7 5v3.6M7 10.6v.2" stroke="var(--surface)" stroke-width="1.6" stroke-linecap="round"/>',
     "bad": '<path d="M4.3.5h5.4L13.5 4.3v5.4L9.7 13.5H4.3L.5 9.7V4.3z" fill="currentColor"/>'
     '<path d="m4.8 4.8 4.4 4.4M9.2 4.8 4.8 9.2" stroke="var(--surface)" stroke-width="1.7"/>',
-    "off": '<circle cx="7" cy="7" r="5.7" fill="none" stroke="currentColor" stroke-width="1.5" stroke-dasharray="2.5 2"/>',
+    "off": '<circle cx="7" cy="7" r="5.7" fill="none" stroke="currentColor" stroke-width="1.5" '
+    'stroke-dasharray="2.5 2"/>',
 }
 
 _CONFIDENCE = {
@@ -72,6 +77,12 @@ def say(text: Text | None) -> str:
 def pct(share: float | None) -> str:
     """0.999 → 99.9 %."""
     return _("unknown") if share is None else texts.percent(share)
+
+
+@register.filter
+def figure(share: float | None) -> str:
+    """A KPI as a headline says it: 99.9 % while the digit matters, whole percents below 90."""
+    return _("unknown") if share is None else texts.figure(share)
 
 
 @register.filter
@@ -112,6 +123,9 @@ def ago(at: datetime | None) -> str:
     seconds = (clock.now() - at).total_seconds()
     if seconds < 2:
         return pgettext("seen", "now")
+    if seconds >= TWO_DAYS_S:
+        days = round(seconds / 86_400)
+        return ngettext("%(n)s day ago", "%(n)s days ago", days) % {"n": days}
     return _("%(span)s ago") % {"span": texts.duration(seconds).replace(" ", NBSP)}
 
 
@@ -137,7 +151,10 @@ def when(at: datetime | None, form: str = "time") -> SafeString:
     if form == "near":
         form = "time" if local.date() == timezone.localtime(clock.now()).date() else "date"
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>', local.isoformat(), exact(at), date_format(local, _TIME_FORMATS[form])
+        '<time datetime="{}" title="{}">{}</time>',
+        local.isoformat(),
+        exact(at),
+        date_format(local, _TIME_FORMATS[form]),
     )
 
 
@@ -180,7 +197,9 @@ def epoch_now() -> str:
 @register.simple_tag
 def icon(name: str, extra: str = "") -> SafeString:
     """An icon of `base/parts/icons.html`; it never stands for a word."""
-    return format_html('<svg class="i{}" aria-hidden="true"><use href="#i-{}"/></svg>', f" {extra}" if extra else "", name)
+    return format_html(
+        '<svg class="i{}" aria-hidden="true"><use href="#i-{}"/></svg>', f" {extra}" if extra else "", name
+    )
 
 
 @register.simple_tag
@@ -216,9 +235,13 @@ def sure(confidence: str) -> SafeString:
     """How sure a cause is: four bars and a word."""
     bars, word = _CONFIDENCE[confidence]
     drawn = format_html_join(
-        "", '<rect{} x="{}" width="4" height="10" rx="1"/>', ((mark_safe(' class="on"') if n < bars else "", n * 6) for n in range(4))
+        "",
+        '<rect{} x="{}" width="4" height="10" rx="1"/>',
+        ((mark_safe(' class="on"') if n < bars else "", n * 6) for n in range(4)),
     )
-    return format_html('<span class="sure"><svg viewBox="0 0 22 10" aria-hidden="true">{}</svg>{}</span>', drawn, str(word))
+    return format_html(
+        '<span class="sure"><svg viewBox="0 0 22 10" aria-hidden="true">{}</svg>{}</span>', drawn, str(word)
+    )
 
 
 def initials(name: str) -> str:
@@ -232,7 +255,9 @@ def avatar(person: Any, you: bool = False) -> SafeString:
     """A person's initials; the reader's own are filled, nobody's is an empty ring."""
     if not person:
         return SafeString('<span class="av av-none" aria-hidden="true"></span>')
-    return format_html('<span class="av{}" aria-hidden="true">{}</span>', " av-you" if you else "", initials(str(person)))
+    return format_html(
+        '<span class="av{}" aria-hidden="true">{}</span>', " av-you" if you else "", initials(str(person))
+    )
 
 
 @register.simple_tag
@@ -244,6 +269,47 @@ def progress(share: float, label: str, form: str = "") -> SafeString:
         '<rect class="f {}" width="{}%" height="6" rx="3"/></svg>',
         label, form, percent,
     )  # fmt: skip
+
+
+@register.simple_tag
+def rule_bar(score: float, next_best: float | None = None) -> SafeString:
+    """How much a rule gave, 0 to 1, with a mark for what it gave the next best."""
+    mark = (
+        format_html('<rect class="b" x="{}%" width="2" height="10"/>', round(min(next_best, 0.99) * 100))
+        if next_best is not None
+        else ""
+    )
+    return format_html(
+        '<svg class="rbar" aria-hidden="true"><rect class="bg" width="100%" height="10" rx="3"/>'
+        '<rect class="a" width="{}%" height="10" rx="3"/>{}</svg>',
+        round(min(max(score, 0.0), 1.0) * 100), mark,
+    )  # fmt: skip
+
+
+@register.filter
+def begun(days: Sequence[Any]) -> int:
+    """On how many days of a strip something began."""
+    return sum(day.severity is not None for day in days)
+
+
+@register.simple_tag
+def day_strip(days: Sequence[Any]) -> SafeString:
+    """One mark a day; a day with an incident is taller and has its severity's colour."""
+    marks = format_html_join(
+        "",
+        '<rect class="{}" x="{}" y="{}" width="5" height="{}" rx="1.5"/>',
+        (
+            ("day", n * 7, 7, 18) if day.severity is None else (f"day sev-{day.severity}", n * 7, 2, 28)
+            for n, day in enumerate(days)
+        ),
+    )
+    return format_html('<svg class="chart" viewBox="0 0 {} 32" aria-hidden="true">{}</svg>', len(days) * 7 - 2, marks)
+
+
+@register.simple_tag
+def spark(shares: Sequence[float], bad: bool = False) -> SafeString:
+    """A small curve beside a figure."""
+    return svg.sparkline(shares, bad=bad)
 
 
 @register.simple_tag

@@ -4,45 +4,58 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='ExceptionCoordinate',
+            name="ExceptionCoordinate",
             fields=[
-                ('code', models.CharField(max_length=32, primary_key=True, serialize=False)),
-                ('system', models.CharField(db_index=True, help_text='code of the system coordinate', max_length=32)),
-                ('exception_class', models.CharField(choices=[('internal', 'internal'), ('dependency', 'dependency'), ('result', 'result'), ('resource', 'resource'), ('slow', 'slow')], max_length=20)),
-                ('error_code', models.CharField(help_text='exception type, business code or `http 503`', max_length=300)),
-                ('peer', models.CharField(blank=True, default='', max_length=200)),
-                ('meaning', models.TextField(blank=True, default='')),
-                ('owner', models.CharField(blank=True, default='', max_length=120)),
-                ('first_seen_at', models.DateTimeField()),
+                ("code", models.CharField(max_length=32, primary_key=True, serialize=False)),
+                ("system", models.CharField(db_index=True, help_text="code of the system coordinate", max_length=32)),
+                (
+                    "exception_class",
+                    models.CharField(
+                        choices=[
+                            ("internal", "internal"),
+                            ("dependency", "dependency"),
+                            ("result", "result"),
+                            ("resource", "resource"),
+                            ("slow", "slow"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "error_code",
+                    models.CharField(help_text="exception type, business code or `http 503`", max_length=300),
+                ),
+                ("peer", models.CharField(blank=True, default="", max_length=200)),
+                ("meaning", models.TextField(blank=True, default="")),
+                ("owner", models.CharField(blank=True, default="", max_length=120)),
+                ("first_seen_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='LinkCoordinate',
+            name="LinkCoordinate",
             fields=[
-                ('code', models.CharField(max_length=32, primary_key=True, serialize=False)),
-                ('path', models.JSONField(help_text='codes of system coordinates, outermost first')),
-                ('partial', models.BooleanField(default=False, help_text='the entry of the request is not known yet')),
-                ('first_seen_at', models.DateTimeField()),
+                ("code", models.CharField(max_length=32, primary_key=True, serialize=False)),
+                ("path", models.JSONField(help_text="codes of system coordinates, outermost first")),
+                ("partial", models.BooleanField(default=False, help_text="the entry of the request is not known yet")),
+                ("first_seen_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='SystemCoordinate',
+            name="SystemCoordinate",
             fields=[
-                ('code', models.CharField(max_length=32, primary_key=True, serialize=False)),
-                ('app_id', models.CharField(max_length=200)),
-                ('entry', models.CharField(max_length=300)),
-                ('first_seen_at', models.DateTimeField()),
+                ("code", models.CharField(max_length=32, primary_key=True, serialize=False)),
+                ("app_id", models.CharField(max_length=200)),
+                ("entry", models.CharField(max_length=300)),
+                ("first_seen_at", models.DateTimeField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('app_id', 'entry'), name='system_coordinate_once')],
+                "constraints": [models.UniqueConstraint(fields=("app_id", "entry"), name="system_coordinate_once")],
             },
         ),
     ]

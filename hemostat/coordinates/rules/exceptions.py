@@ -73,6 +73,11 @@ _CALLS = frozenset({3, 4})
 CLASS_ATTRIBUTE = "hemostat.exception.class"
 """A span may say its class itself; what it says is believed."""
 
+ERROR_TYPE_ATTRIBUTE = "error.type"
+"""OpenTelemetry's name of an error, where no exception was recorded."""
+READ_ATTRIBUTES = frozenset({CLASS_ATTRIBUTE, ERROR_TYPE_ATTRIBUTE})
+"""Attributes of a failing span from which its coordinate is made."""
+
 MAX_ERROR_CODE = 300
 
 _RESOURCE = re.compile(
@@ -100,6 +105,42 @@ _VOLATILE = re.compile(
 )
 
 
+class Manner(StrEnum):
+    """How a call went wrong, in the words that people use; finer than the class, and no part of a
+    coordinate.
+    """
+
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    """the callee's address could not be found"""
+    TIMEOUT = "timeout"
+    EXHAUSTED = "exhausted"
+    ANSWERED = "answered"
+    """the callee answered, and its answer was a failure"""
+    OTHER = "other"
+
+
+_MANNERS = (
+    (Manner.EXHAUSTED, _RESOURCE),
+    (Manner.UNKNOWN, re.compile(r"unknown ?host|gaierror|getaddrinfo|name or service not known", re.IGNORECASE)),
+    (
+        Manner.REFUSED,
+        re.compile(r"refused|connect(?:error|exception)|connection ?(?:reset|aborted|closed)", re.IGNORECASE),
+    ),
+    (Manner.TIMEOUT, re.compile(r"time(?:d )?[ -]?out|deadline", re.IGNORECASE)),
+    (Manner.ANSWERED, _ANSWERED),
+)
+
+
+def manner(error: str, message: str = "") -> Manner:
+    """How a call failed, by the type of its exception and, where that leaves it open, by the message."""
+    for told in (error, message):
+        for kind, pattern in _MANNERS:
+            if told and pattern.search(told):
+                return kind
+    return Manner.OTHER
+
+
 def is_resource(text: str) -> bool:
     """Whether an exception's type or message says that something limited ran out."""
     return _RESOURCE.search(text) is not None
@@ -107,7 +148,9 @@ def is_resource(text: str) -> bool:
 
 def _told(span: SpanFacts) -> str:
     exception = span.exception
-    return f"{exception.type} {exception.message}" if exception else ""
+    if exception:
+        return f"{exception.type} {exception.message}"
+    return span.attributes.get(ERROR_TYPE_ATTRIBUTE, "")
 
 
 def classify(span: SpanFacts) -> ExceptionClass:
@@ -138,7 +181,8 @@ def classify(span: SpanFacts) -> ExceptionClass:
 
 
 def error_code(span: SpanFacts) -> str:
-    """The business code where there is one, else the exception's type, else `http 503`, else `error`.
+    """The business code where there is one, else the exception's type or `error.type`, else `http 503`, else
+    `error`.
 
     Addresses, UUIDs and long numbers that some languages put into type names are replaced by `*`.
     """
@@ -146,6 +190,9 @@ def error_code(span: SpanFacts) -> str:
         return span.business_code[:MAX_ERROR_CODE]
     if span.exception and span.exception.type:
         return _VOLATILE.sub("*", span.exception.type)[:MAX_ERROR_CODE]
+    named = span.attributes.get(ERROR_TYPE_ATTRIBUTE, "")
+    if named and not named.isdigit() and named != "_OTHER":
+        return _VOLATILE.sub("*", named)[:MAX_ERROR_CODE]
     if span.http_code >= 400:
         return f"http {span.http_code}"
     return "error"
@@ -175,9 +222,7 @@ def of_span(system_code: str, span: SpanFacts) -> NodeException:
     """The coordinate of a failing span inside the system with `system_code`; the peer counts only for
     calls.
     """
-    return NodeException(
-        system_code, classify(span), error_code(span), span.peer if span.kind in _CALLS else ""
-    )
+    return NodeException(system_code, classify(span), error_code(span), span.peer if span.kind in _CALLS else "")
 
 
 def encode(system_code: str, exception_class: str, error: str, peer: str = "") -> str:

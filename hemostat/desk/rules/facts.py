@@ -49,9 +49,12 @@ class OptionFact:
     ran: int
     """how often its runs ended in helped or did not help"""
     helped: int
-    last_run_at: datetime | None = None
-    reason: Text | None = None
-    """why it is offered"""
+    why: Text | None = None
+    """what speaks for it most"""
+    tried: RunState | None = None
+    """what became of it in this incident"""
+    cannot: Text | None = None
+    """why it cannot start; None: it can"""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,8 @@ class RunFact:
     """how long the verification watches"""
     undo: str = ""
     reason: Text | None = None
+    waits_for: str = ""
+    """label of the engines it waits for; "" for none"""
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,7 @@ class Facts:
     series: Sequence[Point]
     """the KPI in steps of ten seconds, oldest first; buckets without requests left out"""
     options: Sequence[OptionFact]
-    """plans that fit, best first, without those that were tried"""
+    """plans that fit, best first"""
     runs: Sequence[RunFact]
     """newest first"""
     paging: PagingFact

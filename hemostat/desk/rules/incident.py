@@ -275,7 +275,7 @@ def _curve(facts: Facts, at: Phase, shown: Figure | None) -> SafeString:
         "end": _time(points[-1].at),
         "before": texts.percent(facts.kpi_baseline or 0),
         "onset": _time(facts.onset_at),
-        "now": texts.percent(shown.after),
+        "now": texts.figure(shown.after),
     }
     drawing = Curve(
         points=points,
@@ -283,7 +283,7 @@ def _curve(facts: Facts, at: Phase, shown: Figure | None) -> SafeString:
         marks=[m for m in marks if m.at >= points[0].at],
         goal=goal,
         good=shown.direction != "down",
-        last_label=texts.percent(shown.after),
+        last_label=texts.figure(shown.after),
         time_labels=[(t, s) for t, s in labels if t >= points[0].at],
         height=80 if at in {Phase.CHOOSE, Phase.NEXT} else 92,
     )
@@ -305,11 +305,11 @@ def why(answer: Answer | None) -> Why | None:
     if answer is None or not answer.causes or answer.verdict is Verdict.UNKNOWN:
         return None
     cause = answer.causes[0]
-    scores = {c.rule: c.score for c in cause.contributions}
+    said = {c.reason.code for c in cause.contributions}
     return Why(
         cause=cause,
-        first=scores.get("time", 0) >= 0.5,
-        deepest=scores.get("depth", 0) >= 0.5,
+        first="diagnosis.time.first" in said,
+        deepest="diagnosis.depth.deepest" in said,
         partly=answer.verdict is Verdict.PARTLY,
         others=tuple(c for c in answer.causes[1:] if c.in_cause_set),
     )
@@ -336,13 +336,15 @@ def _roles(facts: Facts) -> tuple[RoleView, ...]:
     for role, name in ROLE_NAMES.items():
         holder = held.get(role)
         you = holder is not None and holder.user_id == facts.reader.id
-        views.append(RoleView(role.value, str(name), holder.name if holder else "", you, holder.since if holder else None))
+        views.append(
+            RoleView(role.value, str(name), holder.name if holder else "", you, holder.since if holder else None)
+        )
     return tuple(views)
 
 
 def title(facts: Facts, shown: Figure | None) -> str:
     """What the browser's tab says: severity and figure first."""
-    what = f"{shown.what} {texts.percent(shown.after)}" if shown else texts.render(facts.headline)
+    what = f"{shown.what} {texts.figure(shown.after)}" if shown else texts.render(facts.headline)
     return f"P{facts.severity} {what} · {facts.code}"
 
 
@@ -352,13 +354,14 @@ def incident_page(facts: Facts) -> IncidentPage:
     shown = figure(facts, at)
     calm = at in {Phase.RECOVERED, Phase.RESOLVED}
     back_since = facts.mitigated_at or facts.resolved_at if calm else None
-    options = list(facts.options)
+    fresh = [o for o in facts.options if o.tried is None and o.cannot is None]
+    best = fresh[0] if fresh else None
     runs = [_run(r, facts) for r in facts.runs]
     over = [r for r in runs if r.fact.finished_at is not None]
     resting = facts.state is State.RESOLVED
     fields: dict[str, Any] = {
-        "best": options[0] if options else None,
-        "others": tuple(options[1:]),
+        "best": best,
+        "others": tuple(o for o in facts.options if o is not best),
         "run": runs[0] if runs else None,
         "tried": tuple(over),
         "closes_at": facts.mitigated_at + facts.quiet if at is Phase.RECOVERED and facts.mitigated_at else None,
@@ -400,15 +403,14 @@ def incident_page(facts: Facts) -> IncidentPage:
     )
 
 
-def etag(facts: Facts) -> str:
+def etag(*, newest_event: str, severity: int, users: int | None, run: RunFact | None, over: bool, now: datetime) -> str:
     """Changes when the page would: with each event, each move of a run, and each ten seconds of figures while open.
 
     Weak, because the bytes differ by their clocks and CSRF token while what is told is the same.
     """
-    run = facts.runs[0] if facts.runs else None
-    parts = [facts.events[0].id if facts.events else "-", str(facts.severity), str(facts.users)]
+    parts = [newest_event, str(severity), str(users)]
     if run:
         parts += [str(run.id), run.state.value, *(f"{s.state.value}{len(s.output)}" for s in run.steps)]
-    if facts.state is not State.RESOLVED:
-        parts.append(str(int(facts.now.timestamp()) // 10))
+    if not over:
+        parts.append(str(int(now.timestamp()) // 10))
     return f'W/"{short_code(":".join(parts))}"'

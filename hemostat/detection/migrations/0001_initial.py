@@ -4,33 +4,37 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Drop',
+            name="Drop",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('environment', models.CharField(max_length=64)),
-                ('app_id', models.CharField(max_length=200)),
-                ('entry', models.CharField(max_length=300)),
-                ('kpi', models.CharField(default='success_rate', max_length=40)),
-                ('onset_at', models.DateTimeField(help_text='the first bad bucket')),
-                ('detected_at', models.DateTimeField()),
-                ('recovered_at', models.DateTimeField(blank=True, null=True)),
-                ('baseline', models.FloatField(help_text='share of good requests before')),
-                ('worst', models.FloatField(help_text='lowest share since')),
-                ('current', models.FloatField()),
-                ('failed', models.BigIntegerField(help_text='failing requests since the onset')),
-                ('users', models.BigIntegerField(default=0, help_text='distinct users who met a failure, estimated')),
-                ('evidence', models.JSONField(default=dict, help_text='counts, test and thresholds that decided')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("environment", models.CharField(max_length=64)),
+                ("app_id", models.CharField(max_length=200)),
+                ("entry", models.CharField(max_length=300)),
+                ("kpi", models.CharField(default="success_rate", max_length=40)),
+                ("onset_at", models.DateTimeField(help_text="the first bad bucket")),
+                ("detected_at", models.DateTimeField()),
+                ("recovered_at", models.DateTimeField(blank=True, null=True)),
+                ("baseline", models.FloatField(help_text="share of good requests before")),
+                ("worst", models.FloatField(help_text="lowest share since")),
+                ("current", models.FloatField()),
+                ("failed", models.BigIntegerField(help_text="failing requests since the onset")),
+                ("users", models.BigIntegerField(default=0, help_text="distinct users who met a failure, estimated")),
+                ("evidence", models.JSONField(default=dict, help_text="counts, test and thresholds that decided")),
             ],
             options={
-                'constraints': [models.UniqueConstraint(condition=models.Q(('recovered_at__isnull', True)), fields=('environment', 'app_id', 'entry', 'kpi'), name='one_open_drop')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("recovered_at__isnull", True)),
+                        fields=("environment", "app_id", "entry", "kpi"),
+                        name="one_open_drop",
+                    )
+                ],
             },
         ),
     ]

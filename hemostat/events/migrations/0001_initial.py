@@ -5,59 +5,73 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('at', models.DateTimeField()),
-                ('kind', models.CharField(max_length=80)),
-                ('actor_kind', models.CharField(max_length=40)),
-                ('actor_id', models.CharField(max_length=80)),
-                ('actor_label', models.CharField(max_length=200)),
-                ('params', models.JSONField(default=dict)),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("at", models.DateTimeField()),
+                ("kind", models.CharField(max_length=80)),
+                ("actor_kind", models.CharField(max_length=40)),
+                ("actor_id", models.CharField(max_length=80)),
+                ("actor_label", models.CharField(max_length=200)),
+                ("params", models.JSONField(default=dict)),
             ],
             options={
-                'indexes': [models.Index(fields=['kind', 'at'], name='event_kind_at')],
+                "indexes": [models.Index(fields=["kind", "at"], name="event_kind_at")],
             },
         ),
         migrations.CreateModel(
-            name='Reaction',
+            name="Reaction",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('due_at', models.DateTimeField(blank=True, null=True)),
-                ('lease', models.UUIDField(blank=True, editable=False, null=True)),
-                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('last_error', models.TextField(blank=True, default='')),
-                ('parked_at', models.DateTimeField(blank=True, null=True)),
-                ('name', models.CharField(max_length=120)),
-                ('done_at', models.DateTimeField(blank=True, null=True)),
-                ('event', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reactions', to='events.event')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("due_at", models.DateTimeField(blank=True, null=True)),
+                ("lease", models.UUIDField(blank=True, editable=False, null=True)),
+                ("lease_until", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("last_error", models.TextField(blank=True, default="")),
+                ("parked_at", models.DateTimeField(blank=True, null=True)),
+                ("name", models.CharField(max_length=120)),
+                ("done_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "event",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="reactions", to="events.event"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('due_at__isnull', False), ('parked_at__isnull', True)), fields=['due_at'], name='reaction_due')],
-                'constraints': [models.UniqueConstraint(fields=('event', 'name'), name='reaction_once')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("due_at__isnull", False), ("parked_at__isnull", True)),
+                        fields=["due_at"],
+                        name="reaction_due",
+                    )
+                ],
+                "constraints": [models.UniqueConstraint(fields=("event", "name"), name="reaction_once")],
             },
         ),
         migrations.CreateModel(
-            name='Subject',
+            name="Subject",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(max_length=40)),
-                ('ref_id', models.CharField(max_length=80)),
-                ('label', models.CharField(max_length=200)),
-                ('event', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='subjects', to='events.event')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.CharField(max_length=40)),
+                ("ref_id", models.CharField(max_length=80)),
+                ("label", models.CharField(max_length=200)),
+                (
+                    "event",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="subjects", to="events.event"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['kind', 'ref_id', 'event'], name='event_subject_ref')],
-                'constraints': [models.UniqueConstraint(fields=('event', 'kind', 'ref_id'), name='event_subject_once')],
+                "indexes": [models.Index(fields=["kind", "ref_id", "event"], name="event_subject_ref")],
+                "constraints": [models.UniqueConstraint(fields=("event", "kind", "ref_id"), name="event_subject_once")],
             },
         ),
     ]

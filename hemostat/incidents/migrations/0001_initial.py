@@ -7,87 +7,195 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('alerts', '0001_initial'),
-        ('catalog', '0001_initial'),
-        ('detection', '0001_initial'),
-        ('diagnosis', '0001_initial'),
+        ("alerts", "0001_initial"),
+        ("catalog", "0001_initial"),
+        ("detection", "0001_initial"),
+        ("diagnosis", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Incident',
+            name="Incident",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('due_at', models.DateTimeField(blank=True, null=True)),
-                ('lease', models.UUIDField(blank=True, editable=False, null=True)),
-                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('last_error', models.TextField(blank=True, default='')),
-                ('parked_at', models.DateTimeField(blank=True, null=True)),
-                ('number', models.PositiveIntegerField(help_text='INC-<number>, from a sequence', unique=True)),
-                ('state', models.CharField(choices=[('open', 'open'), ('acknowledged', 'acknowledged'), ('mitigated', 'mitigated'), ('resolved', 'resolved')], default=hemostat.incidents.rules.states.State['OPEN'], max_length=20)),
-                ('stage', models.CharField(choices=[('detect', 'detect'), ('triage', 'triage'), ('mitigate', 'mitigate'), ('resolve', 'resolve'), ('postmortem', 'postmortem')], default=hemostat.incidents.rules.states.Stage['TRIAGE'], max_length=20)),
-                ('severity', models.PositiveSmallIntegerField(help_text='0 to 4')),
-                ('severity_reason', models.JSONField(default=dict, help_text='code and parameters')),
-                ('headline', models.JSONField(help_text='code and parameters: what, with numbers')),
-                ('lower_since', models.DateTimeField(blank=True, help_text='since when the impact asks for a lower severity', null=True)),
-                ('entry', models.CharField(blank=True, default='', max_length=300)),
-                ('kpi_baseline', models.FloatField(blank=True, null=True)),
-                ('kpi_current', models.FloatField(blank=True, null=True)),
-                ('users_affected', models.BigIntegerField(blank=True, null=True)),
-                ('neighbourhood', models.JSONField(default=list, help_text='AppIds of the call graph around it: what joins')),
-                ('onset_at', models.DateTimeField()),
-                ('opened_at', models.DateTimeField()),
-                ('last_signal_at', models.DateTimeField()),
-                ('acknowledged_at', models.DateTimeField(blank=True, null=True)),
-                ('triaged_at', models.DateTimeField(blank=True, null=True)),
-                ('mitigated_at', models.DateTimeField(blank=True, null=True)),
-                ('resolved_at', models.DateTimeField(blank=True, null=True)),
-                ('acknowledged_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('diagnosis', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='diagnosis.diagnosis')),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='catalog.environment')),
-                ('service', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='catalog.service')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("due_at", models.DateTimeField(blank=True, null=True)),
+                ("lease", models.UUIDField(blank=True, editable=False, null=True)),
+                ("lease_until", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("last_error", models.TextField(blank=True, default="")),
+                ("parked_at", models.DateTimeField(blank=True, null=True)),
+                ("number", models.PositiveIntegerField(help_text="INC-<number>, from a sequence", unique=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("open", "open"),
+                            ("acknowledged", "acknowledged"),
+                            ("mitigated", "mitigated"),
+                            ("resolved", "resolved"),
+                        ],
+                        default=hemostat.incidents.rules.states.State["OPEN"],
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "stage",
+                    models.CharField(
+                        choices=[
+                            ("detect", "detect"),
+                            ("triage", "triage"),
+                            ("mitigate", "mitigate"),
+                            ("resolve", "resolve"),
+                            ("postmortem", "postmortem"),
+                        ],
+                        default=hemostat.incidents.rules.states.Stage["TRIAGE"],
+                        max_length=20,
+                    ),
+                ),
+                ("severity", models.PositiveSmallIntegerField(help_text="0 to 4")),
+                ("severity_reason", models.JSONField(default=dict, help_text="code and parameters")),
+                ("headline", models.JSONField(help_text="code and parameters: what, with numbers")),
+                (
+                    "lower_since",
+                    models.DateTimeField(
+                        blank=True, help_text="since when the impact asks for a lower severity", null=True
+                    ),
+                ),
+                ("entry", models.CharField(blank=True, default="", max_length=300)),
+                ("kpi_baseline", models.FloatField(blank=True, null=True)),
+                ("kpi_current", models.FloatField(blank=True, null=True)),
+                ("users_affected", models.BigIntegerField(blank=True, null=True)),
+                (
+                    "neighbourhood",
+                    models.JSONField(default=list, help_text="AppIds of the call graph around it: what joins"),
+                ),
+                ("onset_at", models.DateTimeField()),
+                ("opened_at", models.DateTimeField()),
+                ("last_signal_at", models.DateTimeField()),
+                ("acknowledged_at", models.DateTimeField(blank=True, null=True)),
+                ("triaged_at", models.DateTimeField(blank=True, null=True)),
+                ("mitigated_at", models.DateTimeField(blank=True, null=True)),
+                ("resolved_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "acknowledged_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "diagnosis",
+                    models.ForeignKey(
+                        blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to="diagnosis.diagnosis"
+                    ),
+                ),
+                (
+                    "environment",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="catalog.environment"),
+                ),
+                (
+                    "service",
+                    models.ForeignKey(
+                        blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to="catalog.service"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='IncidentRole',
+            name="IncidentRole",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('commander', 'commander'), ('communicator', 'communicator'), ('recovery', 'recovery'), ('diagnosis', 'diagnosis')], max_length=20)),
-                ('since', models.DateTimeField()),
-                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='roles', to='incidents.incident')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("commander", "commander"),
+                            ("communicator", "communicator"),
+                            ("recovery", "recovery"),
+                            ("diagnosis", "diagnosis"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("since", models.DateTimeField()),
+                (
+                    "incident",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="roles", to="incidents.incident"
+                    ),
+                ),
+                ("user", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL)),
             ],
         ),
         migrations.CreateModel(
-            name='IncidentSignal',
+            name="IncidentSignal",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('joined_at', models.DateTimeField()),
-                ('alert', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='signal', to='alerts.alert')),
-                ('drop', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='signal', to='detection.drop')),
-                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='signals', to='incidents.incident')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("joined_at", models.DateTimeField()),
+                (
+                    "alert",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="signal",
+                        to="alerts.alert",
+                    ),
+                ),
+                (
+                    "drop",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="signal",
+                        to="detection.drop",
+                    ),
+                ),
+                (
+                    "incident",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="signals", to="incidents.incident"
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(condition=models.Q(('due_at__isnull', False), ('parked_at__isnull', True)), fields=['due_at'], name='incident_due'),
+            model_name="incident",
+            index=models.Index(
+                condition=models.Q(("due_at__isnull", False), ("parked_at__isnull", True)),
+                fields=["due_at"],
+                name="incident_due",
+            ),
         ),
         migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(condition=models.Q(('resolved_at__isnull', True)), fields=['environment', 'opened_at'], name='incident_open'),
+            model_name="incident",
+            index=models.Index(
+                condition=models.Q(("resolved_at__isnull", True)),
+                fields=["environment", "opened_at"],
+                name="incident_open",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='incidentrole',
-            constraint=models.UniqueConstraint(fields=('incident', 'role'), name='role_held_once'),
+            model_name="incidentrole",
+            constraint=models.UniqueConstraint(fields=("incident", "role"), name="role_held_once"),
         ),
         migrations.AddConstraint(
-            model_name='incidentsignal',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('alert__isnull', True), ('drop__isnull', False)), models.Q(('alert__isnull', False), ('drop__isnull', True)), _connector='OR'), name='signal_is_one_thing'),
+            model_name="incidentsignal",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("alert__isnull", True), ("drop__isnull", False)),
+                    models.Q(("alert__isnull", False), ("drop__isnull", True)),
+                    _connector="OR",
+                ),
+                name="signal_is_one_thing",
+            ),
         ),
     ]

@@ -1,1 +1,1 @@
-"""Pure rules of the door: traces put together, failing requests attributed, counts and sketches merged."""
+"""Pure rules of the door: limits, redaction, ten-second buckets, traces put together, failing requests attributed."""

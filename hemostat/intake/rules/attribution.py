@@ -4,13 +4,14 @@ The method: a trace itself says who waited for whom, so every failing request is
 the one place that explains it (`walk`), and counted there. Diagnosis then only asks which places have more
 than usual. Counters are kept per ten seconds of event time (the start of the request) and environment.
 
-A trace is counted for good when it is complete and quiet for a second, else when it was quiet for 20 seconds.
-A failing request is counted at once when the walk cannot be changed by spans that are still to come, or when
-it has waited long enough; when the trace is counted for good, what was counted before is taken back first.
+A trace is counted for good when it is complete and quiet for three seconds, else when it was quiet for 20
+seconds. A failing request is counted at once when the walk cannot be changed by spans that are still to come,
+or when it has waited long enough; when the trace is counted for good, what was counted before is taken back
+first.
 
 Everything is bounded: spans of open traces, what is learned, names in the counters. Above a budget of spans a
 second, traces are left out by their id (every process leaves out the same ones), and those that stay weigh
-more. What is not told in full is counted in `tally.Remainder`.
+more. What is not told in full is counted in `counts.Remainder`.
 """
 
 from __future__ import annotations
@@ -20,17 +21,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hemostat.intake.readings import SpanKind, SpanReading
-from hemostat.intake.rules.assembly import Span, Trace, assemble, record
 from hemostat.intake.rules.bounded import Bounded
 from hemostat.intake.rules.counting import count, entries_of, is_complete, learn
 from hemostat.intake.rules.learned import Learned
 from hemostat.intake.rules.sampling import Sampling
 from hemostat.intake.rules.tally import Tally
+from hemostat.intake.rules.traces import Span, Trace, assemble, record
 from hemostat.intake.rules.walk import attribute
 
 BUCKET_S = 10
-SETTLE_S = 1.0
-"""A complete trace that was quiet so long is counted for good."""
+SETTLE_S = 3.0
+"""A complete trace that was quiet so long is counted for good: exporters keep order only within one
+process.
+"""
 PATIENCE_S = 6.0
 """A failing request whose walk could still change is counted as it stands after so long: an exporter's
 usual delay.
@@ -69,6 +72,8 @@ class _Open:
     look_at: float
     """when it should be looked at next"""
     spans: list[Span] = field(default_factory=list)
+    failing: bool = False
+    """its entry has come, and failed"""
     counted: Tally | None = None
     bucket: int = 0
     """where `counted` went"""
@@ -119,10 +124,12 @@ class Attribution:
             elif len(opened.spans) >= MAX_SPANS_OF_TRACE:
                 self._bucket(environment, received_at, received_at).left().late_spans += 1
                 continue
-            opened.spans.append(record(reading))
+            span = record(reading)
+            opened.spans.append(span)
             opened.last_at = received_at
-            failing_entry = reading.failed and not reading.parent_id
-            opened.look_at = received_at if failing_entry else max(opened.look_at, received_at + SETTLE_S)
+            if span.failed and (not span.parent_id or environment.learned.is_outer_edge(span.node)):
+                opened.failing = True
+            opened.look_at = received_at if opened.failing else received_at + SETTLE_S
             accepted += 1
         self._open_spans += accepted
         self._sampling.accepted(accepted, received_at)
@@ -151,12 +158,13 @@ class Attribution:
                 self._close(environment, trace_id, now)
         return self.take(now)
 
-    # -- open traces
-    # -------------------------------------------------------------------------------------------
+    # Open traces
 
     def _begin(self, environment: _Environment, reading: SpanReading, now: float) -> _Open | None:
         if environment.closed.get(reading.trace_id) and reading.kind is not SpanKind.CONSUMER:
             self._bucket(environment, now, now).left().late_spans += 1
+            if reading.kind is SpanKind.SERVER:
+                environment.learned.learn_recording(reading.app_id)
             return None
         weight = self._sampling.weight(reading.trace_id)
         if not weight:
@@ -171,12 +179,8 @@ class Attribution:
         trace = assemble(opened.spans, learned)
         entries = entries_of(trace, learned)
         quiet = now - opened.last_at
-        if (
-            quiet >= ROOTLESS_S
-            or (entries and quiet >= QUIET_S)
-            or (quiet >= SETTLE_S and is_complete(trace, learned))
-        ):
-            self._close(environment, trace_id, now)
+        if quiet >= ROOTLESS_S or (entries and quiet >= QUIET_S) or (quiet >= SETTLE_S and is_complete(trace, learned)):
+            self._close(environment, trace_id, now, trace)
             return
         opened.look_at = opened.last_at + (QUIET_S if entries or quiet < QUIET_S else ROOTLESS_S)
         if quiet < SETTLE_S:
@@ -223,13 +227,13 @@ class Attribution:
         self._bucket(environment, now, now).left().cut_traces += 1
         self._close(environment, trace_id, now)
 
-    def _close(self, environment: _Environment, trace_id: bytes, now: float) -> None:
+    def _close(self, environment: _Environment, trace_id: bytes, now: float, trace: Trace | None = None) -> None:
         """Count a trace for good, and learn from it."""
         opened = environment.open.pop(trace_id)
         environment.closed[trace_id] = True
         self._open_spans -= len(opened.spans)
         self._take_back(environment, opened)
-        trace = assemble(opened.spans, environment.learned)
+        trace = trace or assemble(opened.spans, environment.learned)
         found = count(
             trace,
             trace.entries,

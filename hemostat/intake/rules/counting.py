@@ -6,8 +6,12 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from hemostat.coordinates.rules.exceptions import manner
 from hemostat.intake.readings import SpanKind
-from hemostat.intake.rules.assembly import (
+from hemostat.intake.rules.counts import Requests, Times, TokenCount
+from hemostat.intake.rules.learned import Learned, Node
+from hemostat.intake.rules.tally import Tally
+from hemostat.intake.rules.traces import (
     CALLING,
     Group,
     Span,
@@ -18,8 +22,6 @@ from hemostat.intake.rules.assembly import (
     servers_below,
     voice,
 )
-from hemostat.intake.rules.learned import Learned, Node
-from hemostat.intake.rules.tally import Requests, Tally, Times, TokenCount
 from hemostat.intake.rules.walk import (
     Leaf,
     LeafKind,
@@ -45,11 +47,16 @@ class Operation:
     """the call because of which it failed; None when it failed by itself, or did not"""
 
     @property
+    def refused(self) -> bool:
+        """Whether its caller did not get what it asked for; unlike `failed`, answers like 404 count."""
+        return self.span.failed or self.span.http_code >= 400
+
+    @property
     def decisive(self) -> list[Group]:
-        """Failed calls that show how much they matter: the caller went on without them, or failed of this
+        """Failed calls that show how much they matter: the caller did without them, or failed of this
         alone.
         """
-        if not self.span.failed:
+        if not self.refused:
             return self.bad
         return self.bad if self.explaining is not None and len(self.bad) == 1 else []
 
@@ -67,7 +74,8 @@ def operations(trace: Trace, learned: Learned) -> list[Operation]:
             continue
         called = groups(span)
         bad = [g for g in called if g.failed]
-        explaining = pick(span, called, bad, learned) if span.failed and bad else None
+        wrong = span.failed or span.http_code >= 400
+        explaining = pick(span, called, bad, learned) if wrong and bad else None
         found.append(Operation(span, called, bad, explaining))
     return found
 
@@ -85,8 +93,7 @@ def is_complete(trace: Trace, learned: Learned) -> bool:
     if not entries or any(orphan not in entries for orphan in trace.orphans):
         return False
     return not any(
-        s.kind is SpanKind.CLIENT and answer_of(s) is None and may_still_answer(s, learned)
-        for s in trace.spans
+        s.kind is SpanKind.CLIENT and answer_of(s) is None and may_still_answer(s, learned) for s in trace.spans
     )
 
 
@@ -106,9 +113,7 @@ def count(
         _count_operation(operation, into)
     for entry in entries:
         each = entry.weight * weight
-        into.entry(Node(entry.app_id, entry.operation)).add(
-            Requests(each, each * entry.failed, 1, int(entry.failed))
-        )
+        into.entry(Node(entry.app_id, entry.operation)).add(Requests(each, each * entry.failed, 1, int(entry.failed)))
         if entry.failed:
             _count_token(entry, sample, each, learned, into, asynchronous=False)
     for consumer in trace.asynchronous:
@@ -152,7 +157,7 @@ def _count_operation(operation: Operation, into: Tally) -> None:
     for group in operation.decisive:
         edge = into.edge(span.node, group.callee)
         edge.decisive += 1
-        edge.caller_failed += span.failed
+        edge.caller_failed += operation.refused
     if operation.by_itself:
         into.failure(Leaf(span.node, LeafKind.INTERNAL, voice(span).label))
     else:
@@ -164,14 +169,13 @@ def _times(ns: int) -> Times:
     return Times(1, log, log * log, float(ns))
 
 
-def _count_token(
-    entry: Span, sample: str, weight: float, learned: Learned, into: Tally, *, asynchronous: bool
-) -> None:
+def _count_token(entry: Span, sample: str, weight: float, learned: Learned, into: Tally, *, asynchronous: bool) -> None:
     walk, leaf = attribute(entry, learned)
     end = walk.end
     versions = {end.version: 1} if end and end.version and end.app_id == leaf.node.app_id else {}
+    manners = {manner(end.label, end.message).value: 1} if end and end.kind in CALLING else {}
     key = TokenKey(asynchronous, tuple(walk.chain), leaf, walk.alternatives)
-    into.token(key).add(TokenCount(weight, 1, entry.start, [sample], versions))
+    into.token(key).add(TokenCount(weight, 1, entry.start, [sample], versions, manners))
 
 
 def learn(trace: Trace, found: Iterable[Operation], learned: Learned) -> None:
@@ -182,12 +186,13 @@ def learn(trace: Trace, found: Iterable[Operation], learned: Learned) -> None:
         if span.kind in CALLING:
             if not span.failed and not learned.records(span.node.app_id):
                 learned.learn_time(span.node, span.duration)
-            if any(server.node != span.node for server in servers_below(span)):
-                learned.learn_through(span.node)
+            below = servers_below(span)
+            if below or not span.failed:
+                learned.learn_answer(span.node, came=bool(below))
     for operation in found:
         span = operation.span
         for group in operation.decisive:
-            learned.learn_strength(span.node, group.callee, caller_failed=span.failed)
+            learned.learn_strength(span.node, group.callee, caller_failed=operation.refused)
         if not operation.by_itself:
             learned.learn_time(span.node, own_time(span, operation.called))
         if not span.failed:

@@ -18,12 +18,8 @@ UNNAMED = "(unnamed)"
 """The service of a callee that neither a span nor an address names."""
 
 _TEMPLATE = re.compile(r"^(?:\{.*\}|:.+|<.*>)$")
-_IDENTIFIER = re.compile(
-    r"^(?:\d+|[0-9a-f]{8}-[0-9a-f-]{27}|(?=[^/]*\d)[0-9a-f]{12,}|.{33,})$", re.IGNORECASE
-)
-_NUMERIC_ADDRESS = re.compile(
-    r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-f:]*:[0-9a-f:]+\]?)(?::\d+)?$", re.IGNORECASE
-)
+_IDENTIFIER = re.compile(r"^(?:\d+|[0-9a-f]{8}-[0-9a-f-]{27}|(?=[^/]*\d)[0-9a-f]{12,}|.{33,})$", re.IGNORECASE)
+_NUMERIC_ADDRESS = re.compile(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-f:]*:[0-9a-f:]+\]?)(?::\d+)?$", re.IGNORECASE)
 _INTERNAL_SUFFIXES = frozenset(
     [
         "local",
@@ -49,6 +45,8 @@ _INTERNAL_SUFFIXES = frozenset(
 )
 _MANAGED = (".rds.amazonaws.com", ".cache.amazonaws.com", ".database.windows.net", ".redis.cache.windows.net")
 
+SILENT = 3
+"""Calls without a server span, one after the other, from which none is expected."""
 FULL_WEIGHT = 4096
 """Running means forget by half when they have seen so many calls."""
 
@@ -131,13 +129,12 @@ class Learned:
         self._by_name: Bounded[str, set[str]] = Bounded(size)
         self._behind: Bounded[str, set[str]] = Bounded(size)
         self._callees: Bounded[CallKey, Node] = Bounded(size)
-        self._seen_through: Bounded[Node, bool] = Bounded(size)
+        self._unanswered: Bounded[Node, int] = Bounded(size)
         self._strength: Bounded[tuple[Node, Node], list[float]] = Bounded(size)
         self._usual: Bounded[Node | tuple[Node, Node], list[float]] = Bounded(size)
         self._orphans: Bounded[Node, list[float]] = Bounded(size)
 
-    # -- services and addresses
-    # --------------------------------------------------------------------------------
+    # Services and addresses
 
     def records(self, app_id: str) -> bool:
         """Whether the service has sent spans of its own."""
@@ -211,16 +208,20 @@ class Learned:
         shared = not address or (behind is not None and len(behind) > 1)
         return CallKey(caller if shared else "", address, route_of(call))
 
-    def learn_through(self, peer: Node) -> None:
-        """Spans of other services were seen below calls to a peer that records nothing itself."""
-        self._seen_through[peer] = True
+    def learn_answer(self, peer: Node, *, came: bool) -> None:
+        """A call was counted for good: had a server span come for it, its callee's or another's behind it?"""
+        if came:
+            self._unanswered[peer] = 0
+        else:
+            self._unanswered[peer] = min(SILENT, (self._unanswered.get(peer) or 0) + 1)
 
-    def sees_through(self, peer: Node) -> bool:
-        """Whether spans usually appear behind the silent peer."""
-        return self._seen_through.get(peer) is not None
+    def is_silent(self, peer: Node) -> bool:
+        """Whether calls to the peer are known to go without a server span: a store, a service that
+        records nothing.
+        """
+        return (self._unanswered.get(peer) or 0) >= SILENT and not self.records(peer.app_id)
 
-    # -- entries whose caller never records
-    # -----------------------------------------------------------------------
+    # Entries whose caller never records
 
     def learn_orphan(self, node: Node, *, parent_came: bool) -> None:
         """A server span named a parent; did that ever arrive?"""
@@ -237,8 +238,7 @@ class Learned:
         counts = self._orphans.get(node)
         return counts is not None and counts[1] >= 3 and counts[1] > counts[0]
 
-    # -- who matters, and how long is usual
-    # --------------------------------------------------------------------
+    # Who matters, and how long is usual
 
     def learn_strength(self, caller: Node, callee: Node, *, caller_failed: bool) -> None:
         """A call failed for good; did its caller fail too?"""

@@ -50,7 +50,7 @@ class Sampling:
                 self._level -= 1
                 self._recent.clear()
         self._spans += spans
-        if self._spans > self._budget and self._level < MAX_LEVEL:
+        while self._spans > self._budget and self._level < MAX_LEVEL:
             self._level += 1
             self._spans //= 2
             self._recent.clear()

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from hemostat.intake.rules.assembly import (
+from hemostat.intake.rules.learned import Learned, Node, names_service
+from hemostat.intake.rules.traces import (
     CALLING,
     Group,
     Span,
@@ -24,7 +25,6 @@ from hemostat.intake.rules.assembly import (
     servers_below,
     voice,
 )
-from hemostat.intake.rules.learned import Learned, Node, names_service
 
 MAX_DEPTH = 30
 OUTLIVED = 1.02
@@ -183,7 +183,7 @@ class Walk:
             return self.slow(server)
         self.end = call
         self.chain.append(Step(call.node, How.TIME, ""))
-        self.settled = not self.learned.records(call.node.app_id)
+        self.settled = self.learned.is_silent(call.node)
         return Leaf(call.node, LeafKind.SLOW, "")
 
     def _unanswered(self, call: Span) -> Leaf:
@@ -215,7 +215,7 @@ def may_still_answer(call: Span, learned: Learned) -> bool:
     """
     if call.failed and not call.http_code and _NEVER_REACHED.search(f"{call.label} {call.message}"):
         return False
-    return learned.records(call.node.app_id) or (learned.sees_through(call.node) and not call.children)
+    return not learned.is_silent(call.node) and not call.children
 
 
 def pick(span: Span, called: list[Group], bad: list[Group], learned: Learned) -> Group | None:

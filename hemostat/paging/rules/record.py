@@ -30,9 +30,7 @@ class Happened:
     people: tuple[tuple[int, str], ...] = ()
 
 
-def of_decision(
-    decision: Decision, *, state: PageState, reason: str, tiers: int, severity: int
-) -> list[Happened]:
+def of_decision(decision: Decision, *, state: PageState, reason: str, tiers: int, severity: int) -> list[Happened]:
     """The events of a decision about a page that was in `state` for `reason`; nothing when nothing changed."""
     after = STATE_AFTER.get(decision.do, state)
     if decision.do is not Do.PAGE and after is state and decision.reason == reason:
@@ -45,6 +43,7 @@ def of_decision(
                 Happened(
                     "paging.fallback_reached" if decision.at_fallback else "paging.tier_reached",
                     {
+                        "which": _which(decision, tiers).as_json(),
                         "tier": decision.tier + 1,
                         "tiers": tiers,
                         "pass_no": decision.pass_no + 1,
@@ -66,6 +65,14 @@ def of_decision(
         case Do.WAIT:
             pass
     return happened
+
+
+def _which(decision: Decision, tiers: int) -> Text:
+    """The tier, or the tiers, that a decision pages."""
+    reached = [recipient.tier + 1 for recipient in decision.recipients]
+    first, last = min(reached), max(reached)
+    code = "paging.which_tier" if first == last else "paging.which_tiers"
+    return Text(code, {"first": first, "last": last, "tiers": tiers})
 
 
 def _skipped(skip: Skip) -> Happened:

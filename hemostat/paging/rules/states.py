@@ -46,9 +46,7 @@ DELIVERY = Machine(
     "delivery",
     DeliveryState,
     {
-        DeliveryState.PENDING: frozenset(
-            {DeliveryState.ACCEPTED, DeliveryState.FAILED, DeliveryState.CANCELLED}
-        ),
+        DeliveryState.PENDING: frozenset({DeliveryState.ACCEPTED, DeliveryState.FAILED, DeliveryState.CANCELLED}),
         DeliveryState.ACCEPTED: frozenset(),
         DeliveryState.FAILED: frozenset(),
         DeliveryState.CANCELLED: frozenset(),

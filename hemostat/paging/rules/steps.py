@@ -165,7 +165,7 @@ class Decision:
 class Planned:
     """A delivery to be made; `due_at` None: a reserve for when a way before it fails."""
 
-    person: Person
+    recipient: Recipient
     way: Way
     position: int
     due_at: datetime | None
@@ -330,7 +330,7 @@ def plan(decision: Decision, severity: int, now: datetime) -> Sequence[Planned]:
         waking = [way for way in ways if way.wakes]
         for position, way in enumerate(waking):
             later = None if backup_s is None else now + timedelta(seconds=position * backup_s)
-            planned.append(Planned(recipient.person, way, position, now if position == 0 else later))
+            planned.append(Planned(recipient, way, position, now if position == 0 else later))
         quiet = (way for way in ways if not way.wakes)
-        planned.extend(Planned(recipient.person, way, len(waking) + i, now) for i, way in enumerate(quiet))
+        planned.extend(Planned(recipient, way, len(waking) + i, now) for i, way in enumerate(quiet))
     return planned

@@ -130,8 +130,8 @@ def refuse_step(claimed: Run, position: int, reason: Text) -> None:
         )
 
 
-def finish_step(claimed: Run, position: int, result: machine.StepResult) -> None:
-    """A step was done, failed, or may have happened."""
+def finish_step(claimed: Run, position: int, result: machine.StepResult) -> bool:
+    """A step was done, failed, or may have happened; returns whether the run goes on, its lease kept."""
     with transaction.atomic():
         run = due.hold(claimed)
         step = run.steps.get(position=position)
@@ -139,12 +139,13 @@ def finish_step(claimed: Run, position: int, result: machine.StepResult) -> None
         step_state, run_state = machine.after_step(result, repeatable=repeatable)
         if step_state is StepState.UNKNOWN:
             _ask(run, step, result.reason)
-            return
+            return False
         progress.end_step(run, step, step_state, result.reason)
         if run_state is RunState.FAILED:
             progress.conclude(
                 run, RunState.FAILED, Text("plans.step_failed", {"step": step.name, "reason": result.reason.as_json()})
             )
+        return run_state is RunState.RUNNING
 
 
 def renew(claimed: Run) -> bool:

@@ -76,7 +76,7 @@ def conclude(run: Run, state: RunState, reason: Text, *, actor: Ref = SYSTEM) ->
     due.release(run, due_at=None)
     if state is not RunState.OUTCOME_UNKNOWN:
         run.finished_at = now
-        _end_open_steps(run, stopped=state is RunState.CANCELLED)
+        _end_open_steps(run)
     run.save()
     told: dict[str, Any] = {"plan": run.plan.name, "reason": reason.as_json()}
     if state in (RunState.HELPED, RunState.DID_NOT_HELP):
@@ -85,9 +85,9 @@ def conclude(run: Run, state: RunState, reason: Text, *, actor: Ref = SYSTEM) ->
     wake.wake(wake.ENGINE, "runs")
 
 
-def _end_open_steps(run: Run, *, stopped: bool) -> None:
+def _end_open_steps(run: Run) -> None:
     steps = list(run.steps.all())
-    for step, state in zip(steps, after_end([StepState(s.state) for s in steps], stopped=stopped), strict=True):
+    for step, state in zip(steps, after_end([StepState(s.state) for s in steps]), strict=True):
         if state == step.state:
             continue
         if step.state == StepState.RUNNING:

@@ -24,7 +24,7 @@ from hemostat.plans.rules import plan as rules
 from hemostat.plans.rules.prepared import prepare_all
 from hemostat.plans.rules.snapshot import Kpi, Snapshot
 from hemostat.plans.rules.states import OPEN_RUNS, RunState, StepState
-from hemostat.plans.rules.values import Filling, MissingValueError, ValueRefusedError
+from hemostat.plans.rules.values import Filling, MissingValueError, ValueRefusedError, fill_label
 
 BEFORE = timedelta(seconds=30)
 """How far back the KPI is looked at when a run starts."""
@@ -49,7 +49,7 @@ def start(plan_id: int, incident_id: int, *, user: User) -> Run:
         stamped = _stamp(plan, incident)
         run = _create(plan, incident, stamped, user)
         RunStep.objects.bulk_create(
-            RunStep(run=run, position=position, name=step.name, kind=step.kind)
+            RunStep(run=run, position=position, name=fill_label(step.name, stamped.values)[:200], kind=step.kind)
             for position, step in enumerate(stamped.steps)
         )
         incidents.acknowledge(incident.pk, user=user, via="run")

@@ -9,11 +9,11 @@ from __future__ import annotations
 import codecs
 import os
 import selectors
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -45,45 +45,48 @@ def environment(prepared: PreparedCommand, engine: Mapping[str, str]) -> dict[st
     return {**passed, **prepared.env}
 
 
-@contextmanager
-def _folder(wanted: str) -> Iterator[str]:
-    if wanted:
-        yield wanted
-        return
-    parent = Path(settings.CONFIG.data_dir).resolve() / "tmp"
-    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.TemporaryDirectory(dir=parent, prefix="step-", ignore_cleanup_errors=True) as folder:
-        yield folder
-
-
 def execute(prepared: PreparedCommand, printer: Printer, stop: Stop) -> StepResult:
     """Run the program to its end, its time-out, or until `stop` is set."""
+    if prepared.cwd:
+        return _run(prepared, prepared.cwd, printer, stop)
+    parent = Path(settings.CONFIG.data_dir).resolve() / "tmp"
+    try:
+        parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder = tempfile.mkdtemp(dir=parent, prefix="step-")
+    except OSError as error:
+        return StepResult(Did.FAILED, Text("plans.not_started", {"error": f"{parent}: {error.strerror}"}))
+    try:
+        return _run(prepared, folder, printer, stop)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(prepared: PreparedCommand, folder: str, printer: Printer, stop: Stop) -> StepResult:
     control_read, control_write = os.pipe()
     status_read, status_write = os.pipe()
     try:
-        with _folder(prepared.cwd) as folder:
-            argv = [sys.executable, "-I", "-S", str(CHILD), str(control_read), str(status_write), str(GRACE_S)]
-            try:
-                child = subprocess.Popen(
-                    [*argv, *prepared.argv],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    cwd=folder,
-                    env=environment(prepared, os.environ),
-                    pass_fds=(control_read, status_write),
-                    start_new_session=True,
-                )
-            except OSError as error:
-                return StepResult(Did.FAILED, Text("plans.not_started", {"error": error.strerror or str(error)}))
-            os.close(control_read)
-            os.close(status_write)
-            control_read = status_write = -1
-            with child:
-                ended = _watch(child, prepared.timeout_s, printer, stop, status_read)
-                os.close(control_write)
-                control_write = -1
-                status = _status(status_read)
+        argv = [sys.executable, "-I", "-S", str(CHILD), str(control_read), str(status_write), str(GRACE_S)]
+        try:
+            child = subprocess.Popen(
+                [*argv, *prepared.argv],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env=environment(prepared, os.environ),
+                pass_fds=(control_read, status_write),
+                start_new_session=True,
+            )
+        except OSError as error:
+            return StepResult(Did.FAILED, Text("plans.not_started", {"error": error.strerror or str(error)}))
+        os.close(control_read)
+        os.close(status_write)
+        control_read = status_write = -1
+        with child:
+            ended = _watch(child, prepared.timeout_s, printer, stop, status_read)
+            os.close(control_write)
+            control_write = -1
+            status = _status(status_read)
         return _result(ended, status, prepared)
     finally:
         for descriptor in (control_read, control_write, status_read, status_write):

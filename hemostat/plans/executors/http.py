@@ -6,8 +6,6 @@ expected, has failed.
 
 from __future__ import annotations
 
-from django.conf import settings
-
 from hemostat.base import http
 from hemostat.base.texts import Text
 from hemostat.plans.executors.port import OUTPUT_CAP, Printer, Stop
@@ -26,13 +24,13 @@ def execute(prepared: PreparedHttp, printer: Printer, stop: Stop) -> StepResult:
             headers=prepared.headers,
             content=prepared.content,
             timeout_s=prepared.timeout_s,
-            allow_private=settings.CONFIG.webhook_allow_private,
+            max_bytes=OUTPUT_CAP * 4,
         )
     except http.NotSentError as error:
         return StepResult(Did.FAILED, Text("plans.not_sent", {"error": str(error)}))
     except http.NoAnswerError as error:
         return StepResult(Did.AMBIGUOUS, Text("plans.no_answer", {"error": str(error)}))
-    body = response.content[: OUTPUT_CAP * 4].decode(errors="replace")
+    body = response.content.decode(errors="replace")
     printer.write(f"{response.status}\n{body}")
     return _judged(prepared, response.status, body)
 

@@ -16,6 +16,19 @@ ENDED_WITH_VERDICT = (RunState.HELPED, RunState.DID_NOT_HELP)
 
 
 @dataclass(frozen=True)
+class PastRun:
+    """A run in the record of a plan."""
+
+    id: int
+    state: RunState
+    at: datetime
+    incident_code: str
+    before: float | None
+    after: float | None
+    took_s: float | None
+
+
+@dataclass(frozen=True)
 class PlanView:
     """A plan with its record."""
 
@@ -35,8 +48,8 @@ class PlanView:
     """names only"""
     worked: tuple[int, int]
     last_run_at: datetime | None
-    marks: tuple[tuple[RunState, datetime, str, int], ...] = ()
-    """its latest runs, oldest first: state, start, incident's code, id of the run"""
+    marks: tuple[PastRun, ...] = ()
+    """its latest runs, oldest first"""
 
 
 def plans() -> list[PlanView]:
@@ -50,13 +63,25 @@ def plan_by_slug(slug: str) -> PlanView:
     return _plan_views([Plan.objects.prefetch_related("associations").get(slug=slug)])[0]
 
 
+def _past(run: Run) -> PastRun:
+    return PastRun(
+        id=run.pk,
+        state=RunState(run.state),
+        at=run.started_at,
+        incident_code=run.incident.code,
+        before=run.kpi_before,
+        after=run.kpi_after,
+        took_s=(run.finished_at - run.started_at).total_seconds() if run.finished_at else None,
+    )
+
+
 def _plan_views(rows: Sequence[Plan], marks: int = 12) -> list[PlanView]:
     records = records_of(rows)
-    by_plan: dict[int, list[tuple[RunState, datetime, str, int]]] = {}
+    by_plan: dict[int, list[PastRun]] = {}
     for run in Run.objects.filter(plan__in=rows).select_related("incident").order_by("-pk")[: marks * len(rows)]:
         seen = by_plan.setdefault(run.plan_id, [])
         if len(seen) < marks:
-            seen.insert(0, (RunState(run.state), run.started_at, run.incident.code, run.pk))
+            seen.insert(0, _past(run))
     views = []
     for row in rows:
         record, latest = records.get(row.pk, match.Record()), by_plan.get(row.pk, [])
@@ -76,7 +101,7 @@ def _plan_views(rows: Sequence[Plan], marks: int = 12) -> list[PlanView]:
                 associations=associations(row),
                 secrets=tuple(sorted(row.secrets)),
                 worked=(record.helped, record.total),
-                last_run_at=latest[-1][1] if latest else None,
+                last_run_at=latest[-1].at if latest else None,
                 marks=tuple(latest),
             )
         )

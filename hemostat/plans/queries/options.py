@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hemostat.base.texts import Text
-from hemostat.coordinates.rules.exceptions import ExceptionClass
 from hemostat.diagnosis import queries as diagnoses
 from hemostat.diagnosis.rules.answer import Answer, Cause
 from hemostat.incidents.models import Incident
@@ -47,8 +46,8 @@ class PlanOption:
 
 
 def _changed_before(cause: Cause) -> bool:
-    """Whether what fails was changed right before: its own logic fails, on versions that are known."""
-    return cause.exception_class == ExceptionClass.INTERNAL and bool(cause.versions)
+    """Whether the diagnosis has it that what fails was changed right before (its rule `change`)."""
+    return any(part.rule == "change" and part.score > 0 for part in cause.contributions)
 
 
 def symptoms_of(incident: Incident, answer: Answer | None) -> list[tuple[match.Symptom, Cause | None]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
 
 from django.db.models import QuerySet
@@ -15,7 +15,7 @@ from hemostat.incidents.models import IncidentSignal
 from hemostat.plans.models import Run, RunStep
 from hemostat.plans.rules import snapshot
 from hemostat.plans.rules.states import OPEN_RUNS, RunState, StepState
-from hemostat.plans.rules.verification import Evidence, goal_of, looked_at
+from hemostat.plans.rules.verification import Evidence, give_up_after, goal_of, looked_at
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ class RunView:
     goal: float | None
     """share to reach; None where alerts decide"""
     window_s: float
+    gives_up_at: datetime | None
+    """when it has not helped for good; None while its steps are not done"""
     reason: Text | None
     waits_for: str
     """label of the engines it waits for; "" for none"""
@@ -70,6 +72,12 @@ class RunView:
     def is_open(self) -> bool:
         """Whether it keeps other runs of its incident from starting."""
         return self.state in OPEN_RUNS
+
+    @property
+    def outcome(self) -> Text:
+        """What has become of it, in one sentence."""
+        told = {"plan": self.plan_name, "reason": self.reason.as_json() if self.reason else None}
+        return Text(f"plans.now_{self.state.value}", told)
 
     @property
     def unknown_step(self) -> StepView | None:
@@ -110,9 +118,17 @@ def _run_view(row: Run) -> RunView:
         kpi_after=row.kpi_after,
         goal=goal_of(stamped.verification, stamped.kpi.baseline) if stamped.kpi else None,
         window_s=stamped.verification.window_s,
+        gives_up_at=_gives_up_at(row, stamped),
         reason=_text(row.reason),
         waits_for=row.runner if row.state == RunState.RUNNING and row.lease is None else "",
     )
+
+
+def _gives_up_at(row: Run, stamped: snapshot.Snapshot) -> datetime | None:
+    if row.steps_done_at is None:
+        return None
+    wait = give_up_after(stamped.verification, by_alerts=stamped.kpi is None)
+    return row.steps_done_at + timedelta(seconds=wait)
 
 
 def _step_view(row: RunStep, guards: tuple[str, ...]) -> StepView:

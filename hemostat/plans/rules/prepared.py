@@ -87,3 +87,8 @@ def preview(call: Step | HttpGuard | CommandGuard, filling: Filling) -> str:
     hidden = Filling(filling.values, dict.fromkeys(filling.secrets, "•••"))
     ready: Any = prepare(call, hidden)
     return f"{ready.method} {ready.url}" if isinstance(ready, PreparedHttp) else " ".join(ready.argv)
+
+
+def describe(call: Step | HttpGuard | CommandGuard) -> str:
+    """One line of what it does, its templates as they are written."""
+    return f"{call.method} {call.url}" if isinstance(call, HttpStep | HttpGuard) else " ".join(call.argv)

@@ -80,12 +80,14 @@ def next_move(state: RunState, steps: Sequence[StepView], *, runner: str) -> Mov
     for position, step in enumerate(steps):
         if step.state is StepState.DONE:
             continue
+        if step.state is StepState.RUNNING and not step.repeatable:
+            return AskPerson(position, Text("plans.engine_died_in_step"))
         if step.runner not in ("", runner):
             return HandOver(step.runner)
         if step.state in (StepState.WAITING, StepState.CHECKING):
             return CheckGuards(position)
         if step.state is StepState.RUNNING:
-            return Execute(position) if step.repeatable else AskPerson(position, Text("plans.engine_died_in_step"))
+            return Execute(position)
         raise ValueError(f"a running run has a step that is {step.state}")
     return StartVerifying()
 
@@ -120,12 +122,14 @@ def after_step(result: StepResult, *, repeatable: bool) -> tuple[StepState, RunS
     return StepState.FAILED, RunState.FAILED
 
 
-def after_end(steps: Sequence[StepState], *, stopped: bool) -> list[StepState]:
+def after_end(steps: Sequence[StepState]) -> list[StepState]:
     """States of the steps when the run ends before all are done.
 
-    Those not begun are skipped; one that was going on when the run was `stopped` is unknown.
+    Those not begun are skipped; one that was going on, because the run was stopped, may have happened.
     """
-    ended = {StepState.WAITING: StepState.SKIPPED, StepState.CHECKING: StepState.SKIPPED}
-    if stopped:
-        ended[StepState.RUNNING] = StepState.UNKNOWN
+    ended = {
+        StepState.WAITING: StepState.SKIPPED,
+        StepState.CHECKING: StepState.SKIPPED,
+        StepState.RUNNING: StepState.UNKNOWN,
+    }
     return [ended.get(state, state) for state in steps]

@@ -185,6 +185,11 @@ def fill_url(template: str, filling: Filling) -> str:
     return f"{scheme}://{_fill(host, filling, _as_host)}{_fill(rest, filling, _in_url)}"
 
 
+def fill_label(template: str, given: Mapping[str, str]) -> str:
+    """A name for people to read: what is known is filled in, anything else stays as it is written."""
+    return _TOKEN.sub(lambda token: given.get(token["name"] or "", "") or token.group(), template)
+
+
 def fill_json(body: Any, filling: Filling) -> Any:
     """A structure whose strings are templates; keys, numbers and booleans stay as they are."""
     if isinstance(body, str):

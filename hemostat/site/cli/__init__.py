@@ -15,6 +15,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+# Plain help everywhere: quick to print, and the same in every terminal. Read by typer when it is imported.
+os.environ.setdefault("TYPER_USE_RICH", "0")
+
 import typer
 from typer._click import Command, Context
 from typer.core import TyperGroup
@@ -38,11 +41,7 @@ class Assembled(TyperGroup):
         return [*super().list_commands(ctx), *sorted({**remote_commands(), **local_commands()})]
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
-        return (
-            super().get_command(ctx, cmd_name)
-            or remote_commands().get(cmd_name)
-            or local_commands().get(cmd_name)
-        )
+        return super().get_command(ctx, cmd_name) or remote_commands().get(cmd_name) or local_commands().get(cmd_name)
 
 
 @cache

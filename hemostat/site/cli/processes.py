@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from typing import Annotated
@@ -31,13 +32,19 @@ def web() -> None:
 
 def intake() -> None:
     """Serve the telemetry door (OTLP/HTTP and alerts), alone."""
-    from hemostat.site.door import run
+    from hemostat.site.intake import run
 
     run()
 
 
-def engine() -> None:
+def engine(
+    runner: Annotated[
+        str, typer.Option(help="Which command steps of plans run here; else the setting.", metavar="LABEL")
+    ] = "",
+) -> None:
     """Run pages, deliveries, plan runs and reactions; one engine is elected to fold, detect and diagnose."""
+    if runner:
+        os.environ["HEMOSTAT_RUNNER_LABEL"] = runner
     from hemostat.site.engine import run
 
     run()
@@ -68,12 +75,30 @@ def demo() -> None:
 def doctor(json: Json = False) -> None:
     """Check everything a newcomer can get wrong, and say what to do. Exit code 1 when something is wrong."""
     from hemostat.site.doctor import examine
-    from hemostat.site.doctor.report import show
+    from hemostat.site.doctor.findings import is_wrong, show
 
     findings = examine()
     show(findings, json=json)
-    if any(finding.is_wrong for finding in findings):
+    if is_wrong(findings):
         sys.exit(Exit.FAILURE)
+
+
+def retry(json: Json = False) -> None:
+    """Take up again what failed so often that it was put aside; `doctor` tells of it."""
+    from hemostat.site.django import django_setup, require_database
+
+    require_database()
+    django_setup()
+    from django.apps import apps
+
+    from hemostat.base import clock, due
+    from hemostat.site.doctor.contents import name_of
+
+    now = clock.now()
+    taken = {
+        name_of(model): due.try_again(model, now=now) for model in apps.get_models() if issubclass(model, due.DueRow)
+    }
+    emit(taken, json=json, text="\n".join(f"{name}: {count}" for name, count in taken.items()))
 
 
 def version(json: Json = False) -> None:
@@ -97,6 +122,6 @@ def setup_code() -> None:
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands on `app`, in the order they are shown."""
-    for command in (up, demo, doctor, web, intake, engine, migrate, version):
+    for command in (up, demo, doctor, retry, web, intake, engine, migrate, version):
         app.command(command.__name__)(command)
     app.command("setup-code")(setup_code)

@@ -1,0 +1,1 @@
+"""Pure rules of alerts: identity, level, and how long one lasts."""

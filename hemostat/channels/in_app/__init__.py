@@ -1,0 +1,1 @@
+"""Notices on our own pages."""

@@ -1,0 +1,1 @@
+"""One pure parser per protocol: bytes in, readings and what was refused out."""
