@@ -41,6 +41,7 @@ class Case:
     seed: int
     services: int
     hard: bool
+    sampling: float
     baseline_s: float
     fault_s: float
     onset_s: float
@@ -106,6 +107,7 @@ def case(seed: int, plan: Plan = Plan()) -> Case | None:  # noqa: B008 - frozen
         seed=seed,
         services=len(world.services),
         hard=world.hard,
+        sampling=world.sampling,
         baseline_s=plan.baseline_s,
         fault_s=plan.fault_s,
         onset_s=onset,
