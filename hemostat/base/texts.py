@@ -1,8 +1,8 @@
 """Sentences as data: events, reasons and explanations store a code and parameters, never text.
 
 Each room registers the sentences of its codes; `render` writes one in the reader's language. Parameters are
-formatted by the template: `{before:pct}`, `{for_s:dur}`, `{users:count}`, `{at:time}`, `{name}`. A parameter may be a
-stored text itself (`Text.as_json`); it is rendered in place.
+formatted by the template: `{before:pct}`, `{now:fig}`, `{for_s:dur}`, `{users:count}`, `{at:time}`, `{name}`. A
+parameter may be a stored text itself (`Text.as_json`); it is rendered in place.
 """
 
 from __future__ import annotations
@@ -103,6 +103,8 @@ class _Formatter(string.Formatter):
         match spec:
             case "pct":
                 return percent(float(value))
+            case "fig":
+                return figure(float(value))
             case "dur":
                 return duration(float(value))
             case "count":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 
 from hemostat.detection.rules import Span
 from hemostat.diagnosis.rules.evidence import Stretch
@@ -29,9 +30,10 @@ LONGEST_S = 4 * 3600
 
 
 class Window:
-    """The counters of one environment."""
+    """The counters of one environment. Whoever uses what `stretches` gives holds `lock` until done."""
 
     def __init__(self, environment: str) -> None:
+        self.lock = Lock()
         self._environment = environment
         self._minutes: dict[int, Tally] = {}
         self._fresh: dict[int, Tally] = {}

@@ -75,7 +75,8 @@ def open_or_join(signal: Drop | Alert, *, environment: Environment, diagnosed: D
         now = clock.now()
         app_id = drop.app_id if drop else queries.app_of_alert(signal)  # type: ignore[arg-type]
         around = queries.neighbourhood([app_id], diagnosed.answer if diagnosed else None)
-        chosen = joining.choose(_candidates(environment), around, now)
+        near = around | queries.beside(app_id, environment.slug, now)
+        chosen = joining.choose(_candidates(environment), near, now)
         if chosen is not None:
             return _join(_locked(chosen), signal, around, now)
         impact = queries.impact_of_drop(drop) if drop else queries.impact_of_alert(signal)  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hemostat.alerts.models import Alert
 from hemostat.base.texts import Text
@@ -16,6 +16,9 @@ from hemostat.diagnosis.rules.answer import Answer, TreeNode
 from hemostat.incidents.models import Incident, IncidentSignal
 from hemostat.incidents.rules.clocks import Milestones, StageClock, clocks
 from hemostat.incidents.rules.severity import Impact, Level, level_of_loss
+from hemostat.intake import queries as intake
+
+CALL_GRAPH_OF = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,17 @@ def neighbourhood(app_ids: Iterable[str], answer: Answer | None) -> frozenset[st
         if cause.in_cause_set and cause.app_id in mine and cause.peer:
             mine.add(cause.peer)
     return frozenset(mine)
+
+
+def beside(app_id: str, environment: str, now: datetime) -> frozenset[str]:
+    """The services that call `app_id` or are called by it, by the traces of the last minutes.
+
+    An entry and what it calls may fall in the same second, before the failing paths between them are known.
+    """
+    if not app_id:
+        return frozenset()
+    edges = intake.call_graph(environment, since=now - CALL_GRAPH_OF, until=now + CALL_GRAPH_OF)
+    return frozenset(b if a == app_id else a for a, b in edges if app_id in {a, b})
 
 
 def _members(node: TreeNode) -> Iterable[str]:

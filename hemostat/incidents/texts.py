@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext_lazy as _
 
 TEXTS = {
-    "incidents.headline_success": _("{what} success {before:pct} → {now:pct}"),
+    "incidents.headline_success": _("{what} success {before:fig} → {now:fig}"),
     "incidents.headline_alert": _("{summary}"),
     "incidents.severity_by_loss": _("{service} is {tier}, and {lost:pct} of its usual successes are lost"),
     "incidents.severity_by_alert": _("{service} is {tier}, and the alert is {level}"),

@@ -12,7 +12,7 @@ from django.db.models import QuerySet, Sum
 
 from hemostat.intake import frames, store
 from hemostat.intake.models import FailingSpan, InboxCursor, Source, SpanBucket, TokenBucket
-from hemostat.intake.rules import histogram
+from hemostat.intake.rules import histogram, tally_rows
 from hemostat.intake.rules.distinct import Distinct, union
 
 
@@ -294,3 +294,16 @@ def counters(environment: str, *, since: datetime, until: datetime) -> Iterator[
     """
     rows = TokenBucket.objects.filter(environment=environment, bucket__gte=since, bucket__lt=until)
     yield from rows.values_list("bucket", "key", "payload").iterator(chunk_size=2000)
+
+
+def call_graph(environment: str, *, since: datetime, until: datetime) -> frozenset[tuple[str, str]]:
+    """The calls between services (caller, callee) that the traces of the buckets in [since, until) showed."""
+    rows = TokenBucket.objects.filter(
+        environment=environment, bucket__gte=since, bucket__lt=until, key__startswith=tally_rows.SERVICE
+    )
+    return frozenset(
+        (payload["of"], callee)
+        for payload in rows.values_list("payload", flat=True).iterator(chunk_size=500)
+        for operation in payload["ops"].values()
+        for callee, *_ in operation["callees"]
+    )

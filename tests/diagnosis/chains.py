@@ -267,6 +267,17 @@ class World:
         """Who calls an operation."""
         return [(op, c) for op in self.all_operations() for c in op.calls if c.target is target]
 
+    def below(self, tops: list[Operation]) -> list[Operation]:
+        """All operations that these lead to."""
+        found: dict[int, Operation] = {}
+        queue = list(tops)
+        while queue:
+            for call in queue.pop().calls:
+                if id(call.target) not in found:
+                    found[id(call.target)] = call.target
+                    queue.append(call.target)
+        return list(found.values())
+
     def reached(self) -> set[int]:
         """Ids of the operations whose failure reaches an entry: called from there, by no weak call."""
         found: set[int] = set()
@@ -565,9 +576,23 @@ def generate(
         fault = choose_fault(world, rng.choice(KINDS))
         if fault and all(fault.service is not f.service for f in faults):
             faults.append(fault)
-    if len(faults) < number:
+    if len(faults) < number or not _decidable(world, faults):
         return None
     return _traffic(world, faults, rate, before_s, after_s)
+
+
+def _decidable(world: World, faults: list[Fault]) -> bool:
+    """Whether no fault may be taken for the consequence of another: a full pool, or slowness, above
+    something slow.
+    """
+    slow = ("timeout", "exhaust", "store_timeout", "store_exhaust")
+    for above in faults:
+        if above.kind != "pool" and above.kind not in slow:
+            continue
+        below = world.below([op for op in world.all_operations() if op.service is above.service])
+        if any(f is not above and f.kind in slow and any(op.service is f.service for op in below) for f in faults):
+            return False
+    return True
 
 
 def _traffic(world: World, faults: list[Fault], rate: float, before_s: int, after_s: int) -> Case | None:

@@ -18,6 +18,7 @@ class Shop:
 
     rng: random.Random = field(default_factory=lambda: random.Random(7))
     store_refuses: bool = False
+    store_error: str = "ConnectionRefusedError"
     payment_version: str = "1.4.0"
     bad_versions: frozenset[str] = frozenset({"1.4.1"})
     spans: list[SpanReading] = field(default_factory=list)
@@ -55,7 +56,7 @@ class Shop:
             case "payment":
                 return "TypeError" if self.payment_version in self.bad_versions else None
             case "orders":
-                error = "ConnectionRefusedError" if self.store_refuses else None
+                error = self.store_error if self.store_refuses else None
                 self.spans.append(
                     SpanReading(
                         self._trace, self.rng.randbytes(8), server, SpanKind.CLIENT, "INSERT orders",

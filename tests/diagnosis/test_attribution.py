@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shop import Shop
 
 from hemostat.intake.readings import SpanKind, SpanReading
 from hemostat.intake.rules import tally
@@ -21,6 +20,7 @@ from hemostat.intake.rules.learned import Node
 from hemostat.intake.rules.sampling import Sampling
 from hemostat.intake.rules.tally import Tally
 from hemostat.intake.rules.walk import Leaf, LeafKind
+from tests.diagnosis.shop import Shop
 
 AT = 1_800_000_000.0
 STORE = Leaf(Node("orders-db", "INSERT orders"), LeafKind.GONE, "ConnectionRefusedError")

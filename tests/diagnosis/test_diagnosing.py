@@ -6,7 +6,6 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from shop import Shop
 
 from hemostat.base import clock
 from hemostat.base.clock import ManualClock
@@ -14,12 +13,14 @@ from hemostat.base.texts import render
 from hemostat.coordinates import queries as coordinates
 from hemostat.diagnosis import actions, queries
 from hemostat.diagnosis.models import Diagnosis
+from hemostat.diagnosis.rules import stored
 from hemostat.diagnosis.rules.answer import Answer, Confidence, TreeNode, Verdict
 from hemostat.diagnosis.window import Window
 from hemostat.events.models import Event
 from hemostat.intake.models import TokenBucket
 from hemostat.intake.rules.attribution import Attribution, Counter
 from hemostat.site.texts import register_all
+from tests.diagnosis.shop import Shop
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -197,14 +198,36 @@ def test_an_answer_that_says_nothing_new_is_stored_and_told_once() -> None:
     scene.ask()
     scene.run(2)
     scene.ask()
-    assert Diagnosis.objects.count() == 1
+    former = Diagnosis.objects.get()
     scene.run(12)
-    scene.ask()
-    assert Diagnosis.objects.count() == 2
+    assert scene.ask().causes[0].failing > stored.from_json(former.answer).causes[0].failing
+    assert Diagnosis.objects.get().pk == former.pk
     assert Event.objects.filter(kind="diagnosis.answered").count() == 1
     latest = queries.latest("production")
     assert latest is not None
     assert latest.at == scene.clock.now()
+
+
+def test_other_causes_are_another_answer() -> None:
+    scene = Scene()
+    scene.run(60)
+    scene.ask()
+    scene.shop.store_refuses = True
+    scene.run(12)
+    scene.ask()
+    assert Diagnosis.objects.count() == 2
+    assert Event.objects.filter(kind="diagnosis.answered").count() == 2
+
+
+def test_a_store_that_refuses_is_said_to_refuse_whatever_its_driver_calls_that() -> None:
+    scene = Scene()
+    scene.run(60)
+    scene.shop.store_refuses = True
+    scene.shop.store_error = "psycopg.OperationalError"
+    scene.run(12)
+    assert render(scene.ask().causes[0].sentence) == (
+        "orders-db refuses connections: orders cannot open a connection (psycopg.OperationalError)."
+    )
 
 
 def test_a_question_is_answered_within_a_tenth_of_a_second_however_long_the_baseline() -> None:

@@ -23,6 +23,7 @@ from hemostat.events.rules import SYSTEM
 from hemostat.incidents import actions, chores, queries
 from hemostat.incidents.models import Incident
 from hemostat.incidents.rules.states import Role, State
+from hemostat.intake.models import TokenBucket
 from hemostat.people.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -105,6 +106,22 @@ def test_one_failure_under_several_entries_is_one_incident(production: Environme
     other = opened(drop("mailer"), production, found)
     assert other.pk != first.pk
     assert kinds(first) == ["incidents.opened", "incidents.joined"]
+
+
+def test_neighbours_in_the_call_graph_are_one_incident_before_their_failing_path_is_known(
+    production: Environment,
+) -> None:
+    calls = [["checkout", "POST /checkouts", 10, 10, 0, 0]]
+    TokenBucket.objects.create(
+        bucket=T0 - timedelta(seconds=30),
+        environment="production",
+        key="svc:0",
+        proc=1,
+        payload={"of": "gateway", "ops": {"POST /checkout": {"callees": calls}}},
+    )
+    first = opened(drop("checkout"), production)
+    assert opened(drop("gateway"), production).pk == first.pk
+    assert opened(drop("mailer"), production).pk != first.pk
 
 
 def test_the_same_signal_never_opens_two_incidents(production: Environment) -> None:

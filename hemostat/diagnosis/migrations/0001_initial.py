@@ -14,11 +14,14 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("environment", models.CharField(max_length=64)),
-                ("at", models.DateTimeField()),
+                ("at", models.DateTimeField(help_text="of what moment its figures are")),
                 ("onset_at", models.DateTimeField(blank=True, null=True)),
                 ("verdict", models.CharField(max_length=20)),
                 ("top_coordinate", models.CharField(blank=True, default="", max_length=80)),
                 ("answer", models.JSONField(help_text="diagnosis.rules.answer.Answer as JSON")),
             ],
+            options={
+                "indexes": [models.Index(fields=["environment", "at"], name="diagnosis_newest")],
+            },
         ),
     ]

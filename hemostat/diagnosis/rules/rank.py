@@ -208,7 +208,9 @@ class _Question:
         self._reassign()
         self._drop_lost()
         self._drop_leaks()
-        self.set = {leaf: c for leaf, c in self.set.items() if c.excess >= MIN_EXCESS or not self.rules.baseline}
+        if self.rules.baseline:
+            least = max(MIN_EXCESS, MIN_SHARE * self.total)
+            self.set = {leaf: c for leaf, c in self.set.items() if c.excess >= least}
         if not self.set:
             return Finding(Verdict.UNKNOWN, self.split, rising=self._rising(), excess=self.total)
         named = self._by_service()

@@ -162,7 +162,7 @@ class Tally:
         for token in touched["tok"]:
             yield tally_rows.token_key(token), tally_rows.token(token, self.tokens[token])
         for app_id in touched["svc"]:
-            yield tally_rows.key("svc", app_id), tally_rows.service(app_id, self.services[app_id])
+            yield tally_rows.key(tally_rows.SERVICE, app_id), tally_rows.service(app_id, self.services[app_id])
         if touched["left"]:
             yield tally_rows.REMAINDER, tally_rows.remainder(self.remainder)
 

@@ -11,6 +11,8 @@ from hemostat.intake.rules.learned import Node
 from hemostat.intake.rules.walk import How, Leaf, LeafKind, Step, TokenKey
 
 REMAINDER = "left:out"
+SERVICE = "svc"
+"""The kind of the rows of services."""
 
 
 def key(kind: str, *parts: str) -> str:
