@@ -51,7 +51,7 @@ class Scene:
     url: str
     responder: str
     again: str
-    """the command that breaks the shop in the other way"""
+    """the commands that break the shop again"""
 
 
 def narrate(before: Incident | None, now: Incident, scene: Scene, *, since_fault_s: float | None) -> list[str]:
@@ -88,7 +88,7 @@ def _what_next(kind: str, now: Incident, scene: Scene, since_fault_s: float | No
         case "incidents.mitigated" if since_fault_s is not None:
             return (f"The shop's users are served again, {since_fault_s:.0f} s after the fault.",)
         case "incidents.resolved":
-            return (f"To break the shop in another way, in a second terminal: {scene.again}",)
+            return (f"To break the shop again, in a second terminal: {scene.again}",)
     return ()
 
 

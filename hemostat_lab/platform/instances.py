@@ -32,6 +32,8 @@ class Instance:
     name: str
     release: str
     isolated: bool = False
+    draining: bool = False
+    """about to be stopped: nobody asks it any more"""
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     """monotonic seconds"""

@@ -16,6 +16,8 @@ from hemostat_lab.shop import releases
 WATCH_EVERY_S = 0.2
 LIVED_S = 30.0
 LONGEST_BACKOFF_S = 10.0
+DRAIN_S = 2 * rotation.LOOK_EVERY_S
+"""From leaving the rotation to being stopped: by then every client knows."""
 
 
 class UnknownNameError(LookupError):
@@ -180,13 +182,24 @@ class Platform:
         return [await self._replace(instance, release) for instance in deployment.instances]
 
     async def _replace(self, instance: Instance, release: str) -> str:
-        await instance.stop()
-        await instance.start(release)
+        instance.draining = True
+        self._write_rotation()
+        try:
+            await asyncio.sleep(DRAIN_S)
+            await instance.stop()
+            await instance.start(release)
+        finally:
+            instance.draining = False
+            self._write_rotation()
         instance.deaths = 0
         return f"{instance.name} runs {release}."
 
     def _write_rotation(self) -> None:
-        addresses = {d.name: [i.port for i in d.instances if not i.isolated] for d in self.services.values()}
+        addresses = {}
+        for deployment in self.services.values():
+            in_rotation = [i for i in deployment.instances if not i.isolated]
+            asked = [i for i in in_rotation if not i.draining] or in_rotation
+            addresses[deployment.name] = [i.port for i in asked]
         rotation.write(self._layout.rotation_file, {**addresses, self.store.name: [self.store.port]})
 
     def _deployment(self, name: str) -> Deployment:

@@ -215,9 +215,12 @@ def test_a_service_that_dies_is_started_again_on_its_release(lab: Lab) -> None:
     assert comes_back(lab)
 
 
-def test_a_single_dead_instance_costs_users_nothing(lab: Lab) -> None:
+def test_a_rolling_restart_breaks_no_request(lab: Lab, sink: Sink) -> None:
+    sink.clear()
     lab.operations.restart(lab.layout.names[Role.ORDERS])
     assert success(lab) > FINE_ABOVE
+    met = {str(e["exception.type"]) for s in sink.spans() for e in s.exceptions}
+    assert not met & {"httpx.ConnectError", "httpx.ReadError", "httpx.RemoteProtocolError"}
 
 
 def test_an_operator_sees_what_happens_and_a_refusal_is_an_error(lab: Lab) -> None:
