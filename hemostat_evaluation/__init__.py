@@ -1,1 +1,1 @@
-"""Measuring diagnosis: generated failures and labelled data sets through the production code. Never used at run time."""
+"""Measuring diagnosis: generated failures through the production code. Never used at run time."""

@@ -1,15 +1,15 @@
 """Generated cases: a world, its faults, the spans in order of arrival, and the truth.
 
-A case is *decidable*, and so kept, when each cause made at least ten recorded requests fail at an entry, the callers of
-what broke record spans, no two causes are one service, and no cause is merely what another one does to its callers. These
-rules are fixed here and looked at before any diagnosis is run.
+A case is *decidable*, and so kept, when each cause made at least ten recorded requests fail at an entry, some caller of
+what broke records spans, and no two causes are one service. These rules are fixed here and applied before any diagnosis
+is run.
 """
 
 from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hemostat_evaluation import faults as fault_rules
 from hemostat_evaluation import world as worlds
@@ -59,7 +59,7 @@ class Case:
 class Plan:
     """How cases are made."""
 
-    shape: Shape = Shape()
+    shape: Shape = field(default_factory=Shape)
     causes: tuple[int, ...] = (1, 1, 1, 1, 1, 1, 2, 2, 3)
     rate: float = 12.0
     baseline_s: float = 120.0
@@ -69,7 +69,7 @@ class Plan:
     """no fault at all"""
 
 
-def case(seed: int, plan: Plan = Plan()) -> Case | None:  # noqa: B008 - frozen
+def case(seed: int, plan: Plan = Plan()) -> Case | None:
     """The case of a seed, None when it is not decidable."""
     rng = random.Random(seed)
     world = worlds.draw(rng, plan.shape)

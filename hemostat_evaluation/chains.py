@@ -1,7 +1,7 @@
 """Generated cases through the production code: OTLP decode, attribution, ranking; scored strictly.
 
-`python -m hemostat_evaluation.chains --first 1000 --cases 50` prints the table. The onset is unknown to the method; every
-entry of an answer counts.
+`python -m hemostat_evaluation.chains --first 1000 --cases 50` prints the table. The onset is unknown to the method;
+every entry of an answer counts.
 """
 
 from __future__ import annotations
@@ -85,9 +85,7 @@ def score(given: Case, window: list[Stretch]) -> tuple[Score, Finding]:
     true = given.edges - neutral
     edges -= neutral
     return (
-        Score(
-            first, operation, set(named) == set(truths), len(edges & true), len(edges), len(true), tuple(named)
-        ),
+        Score(first, operation, set(named) == set(truths), len(edges & true), len(edges), len(true), tuple(named)),
         finding,
     )
 
@@ -125,7 +123,10 @@ def main() -> int:
         if not (result.first and result.operation and result.exact) and not chosen.healthy:
             truth = ", ".join(f"{t.kind.value} {t.service} {t.operation or '*'} ({t.failures})" for t in given.truths)
             leaf = finding.named[0].main.leaf if finding.named else None
-            print(f"seed {given.seed} hard={given.hard} n={given.services}: {truth} | said {result.said} {leaf}", flush=True)
+            print(
+                f"seed {given.seed} hard={given.hard} n={given.services}: {truth} | said {result.said} {leaf}",
+                flush=True,
+            )
         elif chosen.healthy and result.said:
             print(f"seed {given.seed}: named {result.said}", flush=True)
     n = len(scores)
@@ -135,8 +136,10 @@ def main() -> int:
     right, named, true = (sum(getattr(s, f"path_{x}") for s in scores) for x in ("right", "named", "true"))
     precision, recall = right / max(named, 1), right / max(true, 1)
     f1 = 2 * precision * recall / max(precision + recall, 1e-9)
-    print(f"{n} cases: top-1 {share(s.first for s in scores)} · operation {share(s.operation for s in scores)}"
-          f" · exact set {share(s.exact for s in scores)} · path P/R/F1 {precision:.1%} {recall:.1%} {f1:.1%}")
+    print(
+        f"{n} cases: top-1 {share(s.first for s in scores)} · operation {share(s.operation for s in scores)}"
+        f" · exact set {share(s.exact for s in scores)} · path P/R/F1 {precision:.1%} {recall:.1%} {f1:.1%}"
+    )
     print(f"{spans} spans, {took / spans * 1e6:.1f} µs of CPU a span (encoding them included), {took / n:.2f} s a case")
     return 0
 

@@ -79,10 +79,15 @@ def shows(fault: Fault, world: World, requests: float) -> float:
 def draw(rng: random.Random, world: World, onset_s: float, taken: set[Service], requests: float) -> Fault | None:
     """Draw a fault of a service that is not `taken` and that will show in enough of `requests`; None when none does.
 
-    Slow faults hit no service with an entry (nobody is there to lose patience), and no fault's callers all record nothing.
+    What callers see hits no service with an entry (nobody is there to see it), and some caller records spans.
     """
     recorded_callers = {
-        step.callee for s in world.services if s.records for op in s.operations for step in op.steps if not step.asynchronous
+        step.callee
+        for s in world.services
+        if s.records
+        for op in s.operations
+        for step in op.steps
+        if not step.asynchronous
     }
     found: list[Fault] = []
     for kind in FaultKind:

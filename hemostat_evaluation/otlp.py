@@ -13,7 +13,7 @@ from hemostat_evaluation.requests import Span
 
 def _pair(key: str, value: str | int) -> KeyValue:
     kind = {"int_value": value} if isinstance(value, int) else {"string_value": value}
-    return KeyValue(key=key, value=AnyValue(**kind))  # type: ignore[arg-type]
+    return KeyValue(key=key, value=AnyValue(**kind))
 
 
 def request(spans: Sequence[Span], sampling: float = 1.0) -> ExportTraceServiceRequest:
@@ -22,7 +22,11 @@ def request(spans: Sequence[Span], sampling: float = 1.0) -> ExportTraceServiceR
     group = message.resource_spans.add()
     first = spans[0]
     group.resource.attributes.extend(
-        [_pair("service.name", first.service), _pair("service.instance.id", first.host), _pair("deployment.environment.name", "test")]
+        [
+            _pair("service.name", first.service),
+            _pair("service.instance.id", first.host),
+            _pair("deployment.environment.name", "test"),
+        ]
     )
     target = group.scope_spans.add().spans
     for span in spans:
@@ -31,7 +35,7 @@ def request(spans: Sequence[Span], sampling: float = 1.0) -> ExportTraceServiceR
             span_id=span.id.to_bytes(8, "big"),
             parent_span_id=span.parent.to_bytes(8, "big") if span.parent else b"",
             name=span.name,
-            kind=span.kind,  # type: ignore[arg-type]
+            kind=span.kind,
             start_time_unix_nano=EPOCH_S * 10**9 + span.start_ns,
             end_time_unix_nano=EPOCH_S * 10**9 + span.end_ns,
             attributes=[_pair(k, v) for k, v in span.attributes.items()],

@@ -104,8 +104,11 @@ class Runner:
         kind = 5 if consumer else 2
         span = self._span(trace, service, host, parent, kind, operation.name, start, span_id)
         span.attributes = (
-            {"messaging.system": "kafka", "messaging.destination.name": f"{service.name}.{operation.route.strip('/')}",
-             "messaging.operation.type": "process"}
+            {
+                "messaging.system": "kafka",
+                "messaging.destination.name": f"{service.name}.{operation.route.strip('/')}",
+                "messaging.operation.type": "process",
+            }
             if consumer
             else {"http.request.method": operation.method, "http.route": operation.route}
         )
@@ -122,15 +125,15 @@ class Runner:
         self._end(span, service, outcome.end_ms)
         return outcome
 
-    def _handle(
-        self, operation: Operation, trace: _Trace, parent: int, host: str, start: float
-    ) -> tuple[Outcome, str]:
+    def _handle(self, operation: Operation, trace: _Trace, parent: int, host: str, start: float) -> tuple[Outcome, str]:
         rng = self.rng
         own = operation.own_ms * rng.lognormvariate(0, 0.25)
         at = start + own
         if fault := self._hit(operation, start, FaultKind.POOL):
             at += rng.uniform(100, 1000)
-            return Outcome(at, 500, fault.exception, frozenset([fault])), "connection pool exhausted: no free connection"
+            return Outcome(
+                at, 500, fault.exception, frozenset([fault])
+            ), "connection pool exhausted: no free connection"
         if fault := self._hit(operation, start, FaultKind.INTERNAL):
             return Outcome(at, 500, fault.exception, frozenset([fault])), f"cannot handle {rng.randint(1, 9999)}"
         if rng.random() < operation.noise:
@@ -153,7 +156,9 @@ class Runner:
                 if step is not None:
                     edge = (operation.service.name, fault.service.name)
                     return (
-                        Outcome(at + rng.uniform(100, 900), 500, "PoolTimeoutError", frozenset([fault]), frozenset([edge])),
+                        Outcome(
+                            at + rng.uniform(100, 900), 500, "PoolTimeoutError", frozenset([fault]), frozenset([edge])
+                        ),
                         "worker pool exhausted: no free worker",
                     )
         for group in sorted({s.group for s in operation.steps}):
@@ -210,7 +215,11 @@ class Runner:
         name = callee.method if store or step.by_method_only else callee.name
         span = self._span(trace, service, host, parent, 3, name, at, span_id)
         span.attributes = (
-            {"db.system.name": "postgresql", "db.operation.name": callee.method, "server.address": callee.service.address}
+            {
+                "db.system.name": "postgresql",
+                "db.operation.name": callee.method,
+                "server.address": callee.service.address,
+            }
             if store
             else {
                 "http.request.method": callee.method,

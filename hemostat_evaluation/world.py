@@ -6,10 +6,44 @@ import random
 from dataclasses import dataclass, field
 
 VERBS = ("GET", "GET", "GET", "POST", "PUT")
-NOUNS = (
-    "items orders users carts prices stocks quotes routes offers bills claims notes tasks files media plans rates seats "
-    "slots rooms trips fares coins gifts labels pages teams polls votes terms leads deals goods parts tools units"
-).split()
+NOUNS = [
+    "items",
+    "orders",
+    "users",
+    "carts",
+    "prices",
+    "stocks",
+    "quotes",
+    "routes",
+    "offers",
+    "bills",
+    "claims",
+    "notes",
+    "tasks",
+    "files",
+    "media",
+    "plans",
+    "rates",
+    "seats",
+    "slots",
+    "rooms",
+    "trips",
+    "fares",
+    "coins",
+    "gifts",
+    "labels",
+    "pages",
+    "teams",
+    "polls",
+    "votes",
+    "terms",
+    "leads",
+    "deals",
+    "goods",
+    "parts",
+    "tools",
+    "units",
+]
 
 
 MAX_SPANS = 40
@@ -111,7 +145,9 @@ def draw(rng: random.Random, shape: Shape) -> World:
         service = Service(name, records=True, events=not (hard and rng.random() < 0.15))
         service.hosts = tuple(f"{name}-{i}" for i in range(rng.randint(1, 3)))
         service.skew_ms = {host: rng.uniform(-500, 500) for host in service.hosts}
-        service.address = f"10.{rng.randint(0, 255)}.{rng.randint(0, 255)}.{number % 255}" if hard and rng.random() < 0.1 else name
+        service.address = (
+            f"10.{rng.randint(0, 255)}.{rng.randint(0, 255)}.{number % 255}" if hard and rng.random() < 0.1 else name
+        )
         services.append(service)
     stores = [_store(rng, i, hard) for i in range(max(1, count // 4))]
     for service in services:
@@ -163,7 +199,9 @@ def _connect(rng: random.Random, services: list[Service], stores: list[Service],
     for index, service in enumerate(services[edges:], edges):
         if service not in called:
             caller = rng.choice(rng.choice(services[:index]).operations)
-            caller.steps.append(_step(rng, rng.choice(service.operations), 1 + max((s.group for s in caller.steps), default=0), hard))
+            caller.steps.append(
+                _step(rng, rng.choice(service.operations), 1 + max((s.group for s in caller.steps), default=0), hard)
+            )
 
 
 def _step(rng: random.Random, callee: Operation, group: int, hard: bool) -> Step:
@@ -181,7 +219,9 @@ def _step(rng: random.Random, callee: Operation, group: int, hard: bool) -> Step
 
 def spans_of(operation: Operation) -> float:
     """How many spans a request of `operation` makes, on average."""
-    return 1 + sum(s.probability * (1 + (0 if s.callee.service.is_store else spans_of(s.callee))) for s in operation.steps)
+    return 1 + sum(
+        s.probability * (1 + (0 if s.callee.service.is_store else spans_of(s.callee))) for s in operation.steps
+    )
 
 
 def _keep_small(operation: Operation, most: float) -> None:
