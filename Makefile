@@ -32,7 +32,8 @@ bench: $(VENV)/.dev ## Measure what the program does, and print the figures
 	@$(BIN)/python -m bench $(ARGS)
 
 soak: $(VENV)/.dev ## Run the tests that need long real time: every kill ten times, ten quiet minutes
-	@HEMOSTAT_FULL=1 tools/test -m "story or slow" $(ARGS)
+	@HEMOSTAT_FULL=1 tools/test -m "(story or slow) and not browser" $(ARGS)
+	@HEMOSTAT_FULL=1 tools/test -m "story and browser" $(ARGS)
 
 lock: $(VENV)/.dev ## Choose versions anew and write the lock files (needs uv: pip install uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
