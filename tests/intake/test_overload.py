@@ -1,4 +1,4 @@
-"""Overload: what cannot be stored soon is refused with a time to come back, and nothing that was answered 200 is lost."""
+"""Overload: what cannot be stored soon is refused with a time to come back; nothing that was answered 200 is lost."""
 
 from __future__ import annotations
 
