@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,7 +66,8 @@ def acknowledge(page: Page, link: str) -> None:
 def press_plan(page: Page, url: str, code: str, name: str) -> None:
     """On the incident's page, press the plan called `name`: the large button, or one of the other options."""
     page.goto(f"{url}/incidents/{code}/")
-    button = page.get_by_role("button", name=name)
+    whole = re.compile(re.escape(name) + r"(?![\w-])")  # “Restart orders” is not “Restart orders-db”
+    button = page.get_by_role("button", name=whole)
     if not button.first.is_visible():
-        page.locator("details", has=page.get_by_text(name)).locator("summary").first.click()
+        page.locator("details", has=page.get_by_text(whole)).locator("summary").first.click()
     button.first.click()
