@@ -36,7 +36,7 @@ TEXTS = {
     "incidents.level_warning": _("a warning"),
     "incidents.level_critical": _("critical"),
     "incidents.level_fatal": _("fatal"),
-    "incidents.by_itself": _("the figures came back by themselves"),
+    "incidents.by_itself": _("the figures came back"),
     "incidents.by_plan": _("“{plan}” helped"),
     "incidents.quiet": _("quiet for {for_s:dur}"),
     "incidents.by_person": _("{actor} closed it"),
